@@ -68,9 +68,15 @@ async function answer(
     });
     let said = await askWorkers(parts, context, call, body, findAgain);
     if ("none" in said) said = await askQueue(parts, context, call, body, said.none, findAgain);
-    if ("head" in said) return toFnResponse(said.head, said.body, runId);
+    if ("head" in said) {
+      sayStatusText(context, said.head);
+      return toFnResponse(said.head, said.body, runId);
+    }
     const end = toEnd(context, said, runId);
-    if (end?.state === "succeeded") return toWholeResponse(end.result, runId, head.method === "HEAD");
+    if (end?.state === "succeeded") {
+      sayStatusText(context, end.result as unknown as HttpResponseHead);
+      return toWholeResponse(end.result, runId, head.method === "HEAD");
+    }
     context.header("bellhop-run-id", runId);
     const error = toInvocationError(end, runId);
     return answerProblem(context, call.fn.isPublic ? hideDetails(error) : error);
@@ -103,6 +109,12 @@ function askWorkers(
     breakOff: breakOffOf(parts, context, call.runId),
   };
   return answerDirectly(asking, direct, body);
+}
+
+/** The server writes it with the head; it does not read the Response's own. */
+function sayStatusText(context: Context<ApiEnv>, { statusText }: HttpResponseHead): void {
+  const outgoing = outgoingOf(context);
+  if (outgoing && statusText !== undefined) outgoing.statusMessage = statusText;
 }
 
 /** Ends a response whose head is out; undefined where there is no connection. */
@@ -169,7 +181,7 @@ function toEnd(
 /** Of a short response, or of one that waited in the queue. */
 function toWholeResponse(result: Json, runId: string, isHead: boolean): Response {
   const { body, isBase64 = false, ...said } = result as unknown as HttpResponseHead & Partial<StoredResponse>;
-  const head = { status: said.status, headers: said.headers ?? [] };
+  const head = { ...said, headers: said.headers ?? [] };
   if (isHead && lengthOf(head) !== undefined) return toFnResponse(head, null, runId);
   const content = isBase64 ? Uint8Array.from(Buffer.from(body ?? "", "base64")) : (body ?? "");
   return toFnResponse(head, content, runId);

@@ -25,7 +25,7 @@ export function toFnResponse(
   body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null,
   runId: string,
 ): Response {
-  const { status } = head;
+  const { status, statusText = "" } = head;
   const pairs = head.headers.filter(([name]) => {
     const lower = name.toLowerCase();
     return lower !== LENGTH && lower !== RUN_ID && lower !== WITHHELD && isPassedOn(lower, null);
@@ -33,15 +33,20 @@ export function toFnResponse(
   const length = body === null || body instanceof ReadableStream ? lengthOf(head) : undefined;
   if (length !== undefined) pairs.push([LENGTH, `${length}`]);
   pairs.push([RUN_ID, runId]);
-  const content = typeof body === "string" && pairs.some(isBeyondAscii) ? encoder.encode(body) : body;
+  const content =
+    typeof body === "string" && (pairs.some(isBeyondAscii) || BEYOND_ASCII.test(statusText))
+      ? encoder.encode(body)
+      : body;
   return new Response(NULL_BODY.has(status) ? null : content, { status, headers: toHeadersInit(pairs) });
 }
 
 const encoder = new TextEncoder();
 
 /** Beside text such a value would go out as UTF-8, beside bytes it does as Latin-1 (core/latin1-head.ts). */
+const BEYOND_ASCII = /[\x80-\xff]/;
+
 function isBeyondAscii([, value]: [string, string]): boolean {
-  return /[\x80-\xff]/.test(value);
+  return BEYOND_ASCII.test(value);
 }
 
 /** A plain record is what the server writes with the least work; a name that is there twice needs more. */

@@ -13,11 +13,13 @@ export interface HttpRequestHead {
 
 export interface HttpResponseHead {
   status: number;
+  /** The reason phrase beside the status; left out: the usual one. */
+  statusText?: string;
   headers: [name: string, value: string][];
 }
 
 /** The `result` of a run over HTTP. */
 export type HttpResult =
-  | { status: number; headers: [name: string, value: string][]; body: string }
+  | (HttpResponseHead & { body: string })
   /** It streamed, or the caller was gone. */
   | { status: number; bodyBytes: number };

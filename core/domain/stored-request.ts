@@ -36,6 +36,7 @@ export function holderOf(input: Json): string | undefined {
 /** The result of such a run that waited in the queue. */
 export type StoredResponse = {
   status: number;
+  statusText?: string;
   headers: [name: string, value: string][];
   body: string;
   isBase64: boolean;

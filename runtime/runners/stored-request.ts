@@ -99,9 +99,10 @@ export function openStoredCall(request: StoredRequest, maxBytes: number): Stored
         const message = `The response takes more than ${maxBytes} bytes.`;
         return failed("result_too_large", message, { retryable: false });
       }
-      const headers = isWhole ? result.headers : (head?.headers ?? []);
+      const { headers = [], statusText } = isWhole ? result : (head ?? {});
       return succeeded({
         status: result.status,
+        ...(statusText === undefined ? {} : { statusText }),
         headers,
         ...toText(content),
       } satisfies StoredResponse as Json);

@@ -1,5 +1,7 @@
 /** Functions at their own URLs, through the real roles: directly to a worker, to one that starts for them, and through the queue. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { after, describe, test } from "node:test";
 import { build } from "esbuild";
 import { until } from "../../core/store/testing/test-store.ts";
@@ -271,6 +273,53 @@ describe("a function's URL", () => {
     }
   });
 
+  test("a response keeps its status text, short or streamed", async () => {
+    await deploy(
+      cluster,
+      "phrases",
+      `const bodies = { text: "short", bytes: new Uint8Array(3), none: null };
+       export default { fetch(request) {
+         const { pathname, search } = new URL(request.url);
+         const init = { status: 201, statusText: search.startsWith("?latin") ? "Fertig, schön" : "Made It" };
+         return search === "?usual" ? new Response("x", { status: 201 }) : new Response(bodies[pathname.slice(pathname.lastIndexOf("/") + 1)], init);
+       } };`,
+    );
+    for (const [path, text] of Object.entries({
+      ...{ text: "Made It", bytes: "Made It", none: "Made It" },
+      ...{ "text?latin": "Fertig, schön", "bytes?latin": "Fertig, schön", "text?usual": "Created" },
+    })) {
+      // Unlike fetch(), it reads a head as Latin-1.
+      const [response] = (await once(get(`${cluster.api.url}/fn/default/phrases/${path}`), "response")) as [
+        IncomingMessage,
+      ];
+      response.resume();
+      assert.deepEqual([response.statusCode, response.statusMessage], [201, text], path);
+    }
+  });
+
+  test("two megabytes that a plain function answers come whole at its URL, and are no result", async () => {
+    await deploy(cluster, "wide", `export default () => new Response("w".repeat(2_000_000));`);
+    const response = await at("/wide");
+    assert.equal(response.status, 200);
+    assert.equal((await response.text()).length, 2_000_000);
+    const { url, key } = cluster.api;
+    const invoked = await fetch(`${url}/v1/functions/wide/invoke`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}` },
+    });
+    assert.equal(invoked.status, 507);
+    assert.equal((await problemOf(invoked)).code, "result_too_large");
+    const { runId } = await cluster.api.call<{ runId: string }>("POST", "/v1/tasks", {
+      type: "function",
+      function: "wide",
+    });
+    const run = await until(async () => {
+      const found = await cluster.api.call<WireRun>("GET", `/v1/runs/${runId}`);
+      return found.finishedAt ? found : undefined;
+    });
+    assert.deepEqual([run.error?.code, run.result ?? null], ["result_too_large", null]);
+  });
+
   test("a limit of runs at once holds: what has no permit waits", async () => {
     const source = `let now = 0;
       export default { async fetch() {
@@ -368,7 +417,7 @@ describe("a function's URL", () => {
 
   const PATIENT = `export default { async fetch(request) {
     const text = await request.text();
-    return new Response(new TextEncoder().encode(text.length + request.headers.get("x-a")), { status: 203 });
+    return new Response(new TextEncoder().encode(text.length + request.headers.get("x-a")), { status: 203, statusText: "Patient" });
   } };`;
   const asking = { method: "POST", body: "x".repeat(400_000), headers: { "x-a": "!" } };
 
@@ -405,7 +454,7 @@ describe("a function's URL", () => {
     });
     await cluster.startWorker();
     const response = await calling;
-    assert.equal(response.status, 203);
+    assert.deepEqual([response.status, response.statusText], [203, "Patient"]);
     assert.equal(await response.text(), "400000!");
     assert.equal((await runOf(response)).state, "succeeded");
   });

@@ -25,6 +25,13 @@ export interface CallEvents {
   onCredit(): void;
 }
 
+export interface ResponseHead {
+  status: number;
+  /** Undefined: the usual one. */
+  statusText?: string | undefined;
+  headers: readonly HeaderPair[];
+}
+
 interface Call {
   readonly no: number;
   events: CallEvents;
@@ -50,9 +57,9 @@ export function isCallLeft(): boolean {
   return current === undefined || current.isLeft;
 }
 
-export function sendResponseHead(status: number, headers: readonly HeaderPair[]): void {
+export function sendResponseHead({ status, statusText, headers }: ResponseHead): void {
   if (current === undefined || current.isLeft) return;
-  host().send("call-head", current.no, stringify({ __proto__: null, status, headers }));
+  host().send("call-head", current.no, stringify({ __proto__: null, status, statusText, headers }));
 }
 
 /** Sends as much as there is credit for, at most one chunk. Answers how many bytes it took. */

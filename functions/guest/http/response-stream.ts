@@ -1,7 +1,12 @@
 /** Sends a response's body chunk by chunk, as far as there is credit, until it ends or the caller is gone. */
 import type { ByteSource } from "../web/body.ts";
-import type { HeaderPair } from "../web/headers.ts";
-import { endResponse, isCallLeft, sendResponseBytes, sendResponseHead } from "./call-channel.ts";
+import {
+  endResponse,
+  isCallLeft,
+  type ResponseHead,
+  sendResponseBytes,
+  sendResponseHead,
+} from "./call-channel.ts";
 
 /** Set by who writes the response, to hear of its call. */
 export interface ResponseListener {
@@ -13,10 +18,11 @@ export interface ResponseListener {
 
 /** Resolves with the bytes sent; rejects with what the body's stream threw. */
 export async function streamResponse(
-  { status, headers, source }: { status: number; headers: readonly HeaderPair[]; source: ByteSource | null },
+  head: ResponseHead,
+  source: ByteSource | null,
   call: ResponseListener,
 ): Promise<number> {
-  sendResponseHead(status, headers);
+  sendResponseHead(head);
   let sentBytes = 0;
   call.onLeave = () => source?.cancel(new TypeError("The caller is gone"));
   if (isCallLeft()) call.onLeave();

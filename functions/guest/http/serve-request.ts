@@ -12,7 +12,7 @@ import type { HeaderPair } from "../web/headers.ts";
 import { Incoming } from "../web/http-fetch.ts";
 import { type GuestRequest, incomingRequest } from "../web/request.ts";
 import { isNullBodyStatus, isResponse, responsePartsOf } from "../web/response.ts";
-import { grantRequest, isCallLeft, openCall } from "./call-channel.ts";
+import { grantRequest, isCallLeft, openCall, type ResponseHead } from "./call-channel.ts";
 import { BadRequest, readRequestInput } from "./request-input.ts";
 import { type ResponseListener, streamResponse } from "./response-stream.ts";
 
@@ -27,9 +27,7 @@ interface FetchContext {
   props?: object;
 }
 
-interface Answer {
-  status: number;
-  headers: readonly HeaderPair[];
+interface Answer extends ResponseHead {
   /** Null: none. */
   body: string | ByteSource | null;
   /** Of a source, where it is known. */
@@ -50,16 +48,16 @@ export async function serveRequest(
   const call = beginCall(run, facts);
   const answer = await answerRequest(run, target, call.request, facts, context);
   if (run.ended || answer === undefined) return undefined;
-  const { status, body } = answer;
+  const { status, statusText, body } = answer;
   let { headers } = answer;
   const isShort = body === null || (typeof body === "string" && body.length <= SHORT_CHARS);
   if (isShort && background.length === 0) {
-    return stringify({ __proto__: null, status, headers, body: body ?? "" });
+    return stringify({ __proto__: null, status, statusText, headers, body: body ?? "" });
   }
   const bytes = typeof body === "string" ? encodeUtf8(body) : undefined;
   const source = bytes ? oneChunk(bytes) : (body as ByteSource | null);
   if (body !== null) headers = withLength(headers, bytes?.byteLength ?? answer.length);
-  const bodyBytes = await streamResponse({ status, headers, source }, call);
+  const bodyBytes = await streamResponse({ status, statusText, headers }, source, call);
   for (let i = 0; i < background.length; i++) await background[i];
   return stringify({ __proto__: null, status, bodyBytes });
 }
@@ -132,23 +130,26 @@ function badRequestProblem(detail: string): string {
 }
 
 function toAnswer(response: Parameters<typeof responsePartsOf>[0], method: string): Answer {
-  const { type, status, headers, body } = responsePartsOf(response);
+  const { type, status, headers, body, ...parts } = responsePartsOf(response);
   if (type === "error") throw new TypeError("fetch() answered Response.error()");
   if (body?.isUnusable) throw new TypeError("The response's body was already read");
-  let chars = 0;
+  const statusText = parts.statusText === "" ? undefined : parts.statusText;
+  let chars = parts.statusText.length;
   for (const [name, value] of headers) chars += name.length + value.length;
   if (chars > MAX_HEADER_CHARS) {
     throw new TypeError(`The response's headers hold more than ${MAX_HEADER_CHARS} characters`);
   }
   const isHead = method === "HEAD";
-  if (body === null) return { status, headers: isHead ? headers : withLength(headers, undefined), body };
+  if (body === null) {
+    return { status, statusText, headers: isHead ? headers : withLength(headers, undefined), body };
+  }
   if (isHead || isNullBodyStatus(status) || isCallLeft()) {
     const said = withLength(headers, isHead ? body.length : undefined);
     body.cancel(undefined);
-    return { status, headers: said, body: null };
+    return { status, statusText, headers: said, body: null };
   }
   const length = body.text === undefined ? body.length : undefined;
-  return { status, headers, body: toContent(body), length };
+  return { status, statusText, headers, body: toContent(body), length };
 }
 
 /** What its author says of a length holds for the answer to a HEAD that has no body, and for nothing else. */

@@ -41,7 +41,7 @@ export let isResponse: (value: unknown) => value is GuestResponse;
 /** What is sent of a response. */
 export let responsePartsOf: (
   response: GuestResponse,
-) => Pick<ResponseState, "type" | "status" | "body"> & { headers: readonly HeaderPair[] };
+) => Pick<ResponseState, "type" | "status" | "statusText" | "body"> & { headers: readonly HeaderPair[] };
 let makeResponse: (state: ResponseState, headers: HeaderList, guard: HeadersGuard) => GuestResponse;
 
 export class GuestResponse {
@@ -158,8 +158,8 @@ export class GuestResponse {
       contentType: headersPowers.listOf(response.#headers).get("content-type"),
     });
     responsePartsOf = (response) => {
-      const { type, status, body } = response.#state;
-      return { type, status, body, headers: headersPowers.listOf(response.#headers).pairs };
+      const { type, status, statusText, body } = response.#state;
+      return { type, status, statusText, body, headers: headersPowers.listOf(response.#headers).pairs };
     };
     makeResponse = (state, headers, guard) => {
       const response = new GuestResponse();

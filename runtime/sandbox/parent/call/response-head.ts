@@ -11,12 +11,14 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Undefined where it is no status from 200 to 599 with headers that can be sent. */
 export function toResponseHead(value: unknown): HttpResponseHead | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { status, headers } = value as Record<string, unknown>;
+  const { status, statusText = "", headers } = value as Record<string, unknown>;
   if (!Number.isInteger(status) || (status as number) < 200 || (status as number) > 599) return undefined;
+  if (typeof statusText !== "string" || !VALUE.test(statusText)) return undefined;
   if (!Array.isArray(headers) || headers.length > MAX_HEADERS || !headers.every(isHeader)) return undefined;
   const pairs = headers.map(([name, text]): [string, string] => [name, text]);
-  const bytes = pairs.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
-  return bytes <= MAX_CALL_HEADER_BYTES ? { status: status as number, headers: pairs } : undefined;
+  const bytes = pairs.reduce((sum, [name, text]) => sum + name.length + text.length, statusText.length);
+  if (bytes > MAX_CALL_HEADER_BYTES) return undefined;
+  return { status: status as number, ...(statusText === "" ? {} : { statusText }), headers: pairs };
 }
 
 function isHeader(pair: unknown): pair is [string, string] {
