@@ -81,7 +81,11 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
     { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
-    { name: "activity", everyMs: ACTIVITY_MS, run: ({ store, clock }) => foldActivity(store, clock.now()) },
+    {
+      name: "activity",
+      everyMs: ACTIVITY_MS,
+      run: ({ store, clock }, _, stopping) => foldActivity(store, clock.now(), stopping),
+    },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
     { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },

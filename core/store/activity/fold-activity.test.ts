@@ -5,8 +5,9 @@ import { divideSpan } from "../../domain/activity.ts";
 import { expired } from "../../domain/run-time-limits.ts";
 import { cancelRuns, discardDeadLetter } from "../runs/cancel.ts";
 import type { ClaimedRun } from "../runs/claim.ts";
+import { redriveDeadLetters } from "../runs/dead-letters.ts";
 import { finishAttempts } from "../runs/finish.ts";
-import { finished, makeWorker, queueRun, startRun } from "../testing/samples.ts";
+import { claim, finished, makeWorker, queueRun, startRun } from "../testing/samples.ts";
 import { openTestStore, untilEventsSettled } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { foldActivity, removeOldActivity } from "./fold-activity.ts";
@@ -73,6 +74,29 @@ test("runs that began are counted with how late they were", async () => {
   await fold();
   const { started, latestMs } = await readSums();
   assert.deepEqual([started, Math.round(latestMs / 1_000)], [1, 90]);
+});
+
+test("the first attempt after a redrive is as late as the redrive's own", async () => {
+  const dead = await start();
+  await db
+    .updateTable("task_runs_open")
+    .set({ scheduled_for: new Date(dead.startedAt.getTime() - 90_000) })
+    .where("id", "=", dead.id)
+    .execute();
+  await finish(dead, { state: "dead", error });
+  await redriveDeadLetters(store, namespaceId, { runId: dead.id });
+  await finish(await claim(store, workerId, dead.id), { state: "succeeded", result: null });
+  await fold();
+  const { started, latestMs } = await readSums();
+  assert.equal(started, 1);
+  assert.ok(latestMs < 90_000, `${latestMs} ms`);
+});
+
+test("a stop is heard between transactions", async () => {
+  await finish(await start(), { state: "succeeded", result: null });
+  await untilEventsSettled(store);
+  await foldActivity(store, new Date(), AbortSignal.abort());
+  assert.deepEqual((await readSums()).ends, [0, 0, 0]);
 });
 
 test("what ends in a transaction that commits late is counted all the same", async () => {

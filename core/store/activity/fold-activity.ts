@@ -21,14 +21,20 @@ interface Progress {
   isCaughtUp: boolean;
 }
 
-const LOCK = `
+const LOCK = "SELECT FROM activity_folds FOR UPDATE SKIP LOCKED";
+
+/** A statement of its own, after the lock: one with a snapshot from before might see less than was counted meanwhile. */
+const PROGRESS = `
   SELECT f.below_xid AS below, least(c.complete, f.below_xid + ${MAX_XIDS}) AS "upTo",
     c.complete <= f.below_xid + ${MAX_XIDS} AS "isCaughtUp"
-  FROM activity_folds f, (SELECT ${COMPLETE_BELOW} AS complete) AS c FOR UPDATE OF f SKIP LOCKED`;
+  FROM activity_folds f, (SELECT ${COMPLETE_BELOW} AS complete) AS c`;
 
 /** A dead letter that was counted at its death is not counted again when it is discarded. */
 const WAS_DEAD = `r.state = 'failed' AND EXISTS (
   SELECT FROM events e WHERE e.run_id = r.id AND e.type = 'run.dead' AND e.claim_no = r.claim_no)`;
+
+/** A redriven run is due from its redrive on, which queued it; `redriven_at` is empty once a run has ended. */
+const WAS_DUE_AT = "CASE WHEN r.attempt_offset > 0 THEN r.queued_at ELSE r.scheduled_for END";
 
 const inMs = (from: string, to: string) => `greatest(extract(epoch FROM ${to} - ${from}) * 1000, 0)`;
 
@@ -37,7 +43,7 @@ const COUNT_ENDS = `
   WITH ended AS MATERIALIZED (
     SELECT n.id AS namespace_id, r.* FROM namespaces n CROSS JOIN LATERAL (
       SELECT r.state, r.finished_at, CASE WHEN r.attempt - r.attempt_offset = 1 THEN r.started_at END AS started_at,
-        r.scheduled_for, ${WAS_DEAD} AS was_dead
+        ${WAS_DUE_AT} AS was_due_at, ${WAS_DEAD} AS was_dead
       FROM task_runs r WHERE r.namespace_id = n.id AND r.recorded_xid >= $1 AND r.recorded_xid < $2
         AND r.finished_at >= $3 AND r.finished_at < $5
     ) AS r
@@ -49,7 +55,7 @@ const COUNT_ENDS = `
     SELECT namespace_id, at, 'failed', 0 FROM events
     WHERE type = 'run.dead' AND recorded_xid >= $1 AND recorded_xid < $2
     UNION ALL
-    SELECT namespace_id, started_at, 'started', ${inMs("scheduled_for", "started_at")} FROM ended
+    SELECT namespace_id, started_at, 'started', ${inMs("was_due_at", "started_at")} FROM ended
     WHERE started_at IS NOT NULL
   )
   INSERT INTO activity_minutes AS a (namespace_id, minute, succeeded, failed, other, started, late_ms, latest_ms)
@@ -85,12 +91,12 @@ const SAMPLE_WORKERS = `
     slots = greatest(m.slots, excluded.slots), busy = greatest(m.busy, excluded.busy)`;
 
 /** Counts what has ended since, and samples what waits and runs. Does nothing where another scheduler is at it. */
-export async function foldActivity(store: Store, now: Date): Promise<void> {
-  for (let isCaughtUp = false; !isCaughtUp; )
+export async function foldActivity(store: Store, now: Date, stopping?: AbortSignal): Promise<void> {
+  for (let isCaughtUp = false; !isCaughtUp && !stopping?.aborted; )
     isCaughtUp = await inTransaction(store.pool, async (tx) => {
-      const { rows } = await tx.pool.query<Progress>(LOCK);
-      const progress = rows[0];
-      if (!progress) return true;
+      const { rowCount } = await tx.pool.query(LOCK);
+      if (rowCount === 0) return true;
+      const progress = (await tx.pool.query<Progress>(PROGRESS)).rows[0]!;
       await countEnds(tx, progress, now);
       if (progress.isCaughtUp)
         for (const sample of [SAMPLE_RUNS, SAMPLE_WORKERS]) await tx.pool.query(sample);
