@@ -4,10 +4,14 @@ import { test } from "node:test";
 import { systemClock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import type { HeldRequestInput } from "../../core/domain/stored-request.ts";
+import { BellhopError } from "../../core/errors.ts";
+import type { Json } from "../../core/json.ts";
+import { LazyAbort } from "../../core/lazy-abort.ts";
 import { createApp } from "../app.ts";
 import type { LinkEvents } from "../direct/worker-link.ts";
 import { openApi } from "../testing/open-api.ts";
 
+const LONG_BYTES = 300_000;
 const api = await openApi({ holdsCallers: true });
 
 /** A call that is queued, and workers that ask for its caller. */
@@ -22,7 +26,8 @@ async function beginCall(init: RequestInit = {}, app = api.app) {
     .executeTakeFirstOrThrow();
   const leaving = new AbortController();
   const rung = api.bells.items.length;
-  const request = new Request(`http://localhost/fn/${name}/held`, { signal: leaving.signal, ...init });
+  const url = `http://localhost/fn/${name}/held`;
+  const request = new Request(url, { signal: leaving.signal, ...init });
   const answer = Promise.resolve(app.request(request));
   const runId = (await api.bells.waitFor(() => true, { count: rung + 1 })).at(-1)!.runId;
   const said: string[] = [];
@@ -37,7 +42,7 @@ async function beginCall(init: RequestInit = {}, app = api.app) {
       };
     });
   return {
-    ...{ tenant, runId, answer, ask, said, leave: () => leaving.abort() },
+    ...{ tenant, url, runId, answer, ask, said, leave: () => leaving.abort() },
     worker: () => ({ call: call!, ...events! }),
     stateOf: async () => (await tenant.call("GET", `/v1/runs/${runId}`)).body.state as string,
     async input() {
@@ -104,6 +109,64 @@ test("whoever leaves before is nobody's, and its run is cancelled; after that it
   assert.ok(!after.ask());
 });
 
+test("whoever is lost before anything went over hears what the row holds; of a response that was sent, that it is lost", async () => {
+  const lost = async (result: Json) => {
+    const { answer, ask, worker, runId } = await beginCall();
+    ask();
+    worker().onLost();
+    await api.work(runId, { state: "succeeded", result });
+    return await answer;
+  };
+  const whole = await lost({ status: 203, headers: [], body: "whole", isBase64: false });
+  assert.deepEqual([whole.status, await whole.text()], [203, "whole"]);
+  assert.equal((await lost({ status: 200, bodyBytes: 5 })).status, 502);
+});
+
+test("an API that goes on keeps nothing of callers that left, were given back, or could not be queued", async () => {
+  const lettingGo = new LazyAbort();
+  const kept = new Set<() => void>();
+  const { onAbort } = lettingGo;
+  lettingGo.onAbort = (act) => {
+    kept.add(act);
+    const forget = onAbort.call(lettingGo, act);
+    return () => {
+      kept.delete(act);
+      forget();
+    };
+  };
+  const app = createApp({ ...api.parts, lettingGo });
+  const unmet = await beginCall({}, app);
+  assert.equal(kept.size, 1);
+  unmet.leave();
+  await unmet.answer;
+  assert.equal(kept.size, 0);
+  const met = await beginCall({}, app);
+  met.ask();
+  met.leave();
+  await met.answer;
+  met.worker().onRefused("busy");
+  assert.equal(kept.size, 0);
+  const counting = () => Promise.reject(new BellhopError("daily_runs_exceeded", 429, "enough"));
+  const refusing = createApp({ ...api.parts, lettingGo, daily: { ...api.parts.daily, counting } });
+  assert.equal((await refusing.request(met.url)).status, 429);
+  assert.equal(kept.size, 0);
+});
+
+test("a call that its worker had begun and lost is not said to be one to try again", async () => {
+  const lettingGo = new LazyAbort();
+  const headers = { "content-length": String(LONG_BYTES) };
+  const { answer, ask, worker } = await beginCall(
+    { method: "POST", body: "x".repeat(LONG_BYTES), headers },
+    createApp({ ...api.parts, lettingGo }),
+  );
+  ask();
+  worker().onAccepted();
+  worker().onLost();
+  lettingGo.abort();
+  const told = await answer;
+  assert.deepEqual([told.status, ((await told.json()) as { code: string }).code], [503, "outcome_unknown"]);
+});
+
 test("where the run ends without its caller its row tells", async () => {
   const { answer, runId } = await beginCall();
   const result = { status: 203, headers: [], body: "whole", isBase64: false };
@@ -111,8 +174,6 @@ test("where the run ends without its caller its row tells", async () => {
   const response = await answer;
   assert.deepEqual([response.status, await response.text()], [203, "whole"]);
 });
-
-const LONG_BYTES = 300_000;
 
 test("a long request waits unread, and flows to the worker that asks for it", async () => {
   const headers = { "content-length": String(LONG_BYTES) };

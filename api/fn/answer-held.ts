@@ -10,7 +10,8 @@
 import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { QUEUE_WAIT_MS } from "../../core/domain/call-durations.ts";
-import { WORKER_LOST } from "../../core/domain/run-errors.ts";
+import { OUTCOME_UNKNOWN, WORKER_LOST } from "../../core/domain/run-errors.ts";
+import { isWholeResponse } from "../../core/domain/stored-request.ts";
 import type { Json } from "../../core/json.ts";
 import type { CallEnd } from "../calls/call-end.ts";
 import type { Caller } from "../calls/caller.ts";
@@ -61,8 +62,12 @@ export async function answerHeld(
     queued.failed,
   ]);
   // Of a request that is here there is no run that could go on without it.
-  if ((await queued.withdrawn()) && !isWhole && !caller.hasLeft)
+  const from = await queued.withdrawn();
+  if (from && !isWhole && !caller.hasLeft) {
+    // Its function may have run: the call is not one to try again.
+    if (from === "begun") return { outcome: { state: "failed", error: OUTCOME_UNKNOWN } };
     throw parts.lettingGo.aborted ? apiStopping() : functionBusy();
+  }
   return "none" in answer ? { outcome: undefined } : answer;
 }
 
@@ -80,8 +85,11 @@ interface HeldCall {
   caller: DirectCaller;
   /** Rejects where it could not be queued, or looked after. */
   failed: Promise<never>;
-  /** Whether its caller waits no more, though no worker had it; once its run is cancelled, where it is to be. */
-  withdrawn(): Promise<boolean>;
+  /**
+   * How far it had come where its caller waits no more and no worker has it; once its run is cancelled, where it is to
+   * be. Undefined: it was not withdrawn.
+   */
+  withdrawn(): Promise<"queued" | "begun" | undefined>;
 }
 
 interface HeldCallWays {
@@ -106,7 +114,7 @@ function openHeldCall(
   let deadlineMs = Number.POSITIVE_INFINITY;
   let stopWaiting = () => {};
   let leaveHold = () => {};
-  let withdrawn = Promise.resolve(false);
+  let withdrawn: ReturnType<HeldCall["withdrawn"]> = Promise.resolve(undefined);
 
   function finish(): void {
     if (state === "over") return;
@@ -118,8 +126,9 @@ function openHeldCall(
 
   /** Nobody waits for it any more. What its row holds as a whole goes on where the API stops, or the wait was too long. */
   function withdraw(): void {
+    const from = state === "begun" ? "begun" : "queued";
     finish();
-    withdrawn = cancel().then(() => true);
+    withdrawn = cancel().then(() => from);
   }
 
   async function cancel(): Promise<void> {
@@ -130,7 +139,7 @@ function openHeldCall(
   }
 
   /** Until a worker has it: its row may end otherwise. */
-  function watchRow(tell: (end: CallEnd) => void, looksAtOnce: boolean): void {
+  function watchRow(events: CallEvents, looksAtOnce: boolean): void {
     const expected = parts.waiter.expect(runId);
     const over = new AbortController();
     stopWaiting = () => {
@@ -148,12 +157,13 @@ function openHeldCall(
       if (signal.aborted) return;
       if (end) finish();
       else withdraw();
-      tell(end);
+      tellEnd(events, end);
     };
     wait().catch((error: unknown) => {
       if (signal.aborted) return;
       finish();
       failed.reject(error);
+      events.onNone("left");
     });
   }
 
@@ -173,16 +183,9 @@ function openHeldCall(
   function begin(direct: DirectCall, events: CallEvents): void {
     let feed: CallerStream | undefined;
     let hasLeft = false;
-    let wasBegun = false;
     let hasHead = false;
     const { http, ...whole } = direct;
     const handed = isWhole ? whole : direct;
-    const tellEnd = (end: CallEnd) => {
-      if (!end) events.onNone("left");
-      // What a run answered whose caller was there is not kept.
-      else if (wasBegun) events.onLost(end);
-      else events.onDone(end);
-    };
     const lookAfterRow = () => {
       feed = undefined;
       if (hasLeft) {
@@ -190,7 +193,7 @@ function openHeldCall(
         return;
       }
       deadlineMs = Math.max(deadlineMs, parts.clock.now().getTime() + QUEUE_WAIT_MS);
-      watchRow(tellEnd, true);
+      watchRow(events, true);
     };
     const meet = (hand: HandOver): boolean => {
       if (state !== "queued") return false;
@@ -216,7 +219,6 @@ function openHeldCall(
           lookAfterRow();
         },
         onLost() {
-          wasBegun = true;
           if (hasHead) {
             finish();
             events.onLost({ state: "failed", error: WORKER_LOST });
@@ -229,7 +231,7 @@ function openHeldCall(
       return true;
     };
     leaveHold = parts.held.hold(runId, meet);
-    watchRow(tellEnd, false);
+    watchRow(events, false);
     events.onFeed({
       data: (bytes) => feed?.data(bytes),
       end: () => feed?.end(),
@@ -243,4 +245,11 @@ function openHeldCall(
   }
 
   return { caller: { begin }, failed: failed.promise, withdrawn: () => withdrawn };
+}
+
+/** As the run's row has it. What was answered to a caller who was there is not kept. */
+function tellEnd(events: CallEvents, end: CallEnd): void {
+  if (!end) events.onNone("left");
+  else if (end.state === "succeeded" && !isWholeResponse(end.result)) events.onLost(end);
+  else events.onDone(end);
 }

@@ -58,6 +58,7 @@ export function answerDirectly(
     const letGo = (cut?: CutReason) => {
       if (isLeft) return;
       isLeft = true;
+      stay();
       pump?.stop();
       feed.leave(cut);
     };

@@ -80,7 +80,7 @@ export const RUN_ERRORS = {
   internal_error: "A fault of Bellhop's own.",
 
   // Told to a caller only: the run itself is recorded otherwise, or will be.
-  outcome_unknown: "The worker is lost, and the database does not answer.",
+  outcome_unknown: "The worker is lost, and nobody can say yet how the run ended.",
   response_lost: "The run succeeded, and its response was lost.",
 } as const satisfies Record<string, string>;
 
@@ -118,10 +118,10 @@ export const UNRECORDABLE = runError(
   "The attempt ended, but what it made cannot be stored: its result or its log holds what the database refuses.",
 );
 
-/** Its worker is lost, and the database does not answer: nobody can say yet how it is recorded. */
+/** Its worker is lost, and nobody can say yet how it is recorded: the database does not answer, or has no end in time. */
 export const OUTCOME_UNKNOWN = runError(
   "outcome_unknown",
-  "The worker that ran this call went away, and the database does not answer right now; Bellhop-Run-Id names the run.",
+  "The worker that ran this call went away, and nobody can say yet how it ended; Bellhop-Run-Id names the run.",
 );
 
 /** Of a call over HTTP whose run succeeded: nothing keeps its response. */

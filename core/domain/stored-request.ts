@@ -42,6 +42,11 @@ export type StoredResponse = {
   isBase64: boolean;
 };
 
+/** Whether the result of a call holds the response, and not its status and size alone. */
+export function isWholeResponse(result: Json): boolean {
+  return typeof (result as Partial<StoredResponse> | null)?.body === "string";
+}
+
 /** Whether nothing of the request is missing. */
 export function isWholeRequest(input: Json): boolean {
   const { request } = (input ?? {}) as Partial<StoredRequestInput>;
