@@ -123,6 +123,18 @@ test("a batch is bounded in bytes: log lines and their fields", async () => {
   assert.deepEqual(sizes(writes), [2, 2]);
 });
 
+test("a batch is bounded in bytes: requests and errors", async () => {
+  const request = { method: "GET", host: "h".repeat(100_000), tookMs: 1, afterMs: 1 };
+  const error = { code: "function_error", message: "m".repeat(1_900_000) };
+  const { record } = finishedAttempt();
+  for (const told of [{ requests: Array.from({ length: 19 }, () => request) }, { error }]) {
+    const { recorder, writes } = openRecorder();
+    for (const attempt of many(4, { record: { ...record, ...told } })) void recorder.record(attempt);
+    await turn();
+    assert.deepEqual(sizes(writes), [2, 2]);
+  }
+});
+
 test("an attempt beyond the bound travels alone", async () => {
   const { recorder, writes } = openRecorder();
   void recorder.record(withResult({ text: "x".repeat(6_000_000) }));

@@ -103,12 +103,12 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
   };
 }
 
-function estimateBytes({ verdict, logs, originalInput }: TriedAttempt): number {
+function estimateBytes({ verdict, logs, originalInput, record }: TriedAttempt): number {
   const result = "result" in verdict ? jsonLength(verdict.result) : 0;
   const input = originalInput === undefined ? 0 : jsonLength(originalInput);
   return logs.reduce(
     (sum, { message, fields }) => sum + message.length + jsonLength(fields) + 200,
-    result + input + 200,
+    result + input + jsonLength(record.error) + jsonLength(record.requests) + 200,
   );
 }
 

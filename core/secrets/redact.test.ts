@@ -34,6 +34,16 @@ describe("the redactor", () => {
     assert.equal(text("nothing of it here, not even tök"), "nothing of it here, not even tök");
   });
 
+  test("hides a secret in a host, which is written in small letters and as Punycode", () => {
+    const { host } = of({ TOKEN: "Geheim-Wört", KEY: "AbCdEf" });
+    const parsed = (url: string) => host(new URL(url).host);
+    assert.equal(parsed("https://x-AbCdEf.example:8080/"), "x-[redacted KEY].example:8080");
+    assert.equal(parsed("https://a.Geheim-Wört.example:8080/"), "a.[redacted TOKEN].example:8080");
+    assert.equal(parsed(`https://${base64("AbCdEf", "hex")}.example/`), "[redacted KEY].example");
+    for (const url of ["https://www.example.com/", "https://wörter.example:1/", "https://[::1]:80/"])
+      assert.equal(parsed(url), new URL(url).host);
+  });
+
   test("goes through values however deep: strings, keys and numbers", () => {
     const { value } = of({ PIN: "987654", TOKEN });
     const seen = value({

@@ -2,6 +2,7 @@
  * Takes secrets out of what a run says: as they are, and as JSON, URLs, HTML, base64 and hex write them. The matcher is built
  * once for an env; where three characters begin no form of any secret, a look into a small table is all that is done.
  */
+import { domainToUnicode } from "node:url";
 import type { Json } from "../json.ts";
 import { formsOf, MIN_FORM_CHARS } from "./secret-forms.ts";
 
@@ -9,6 +10,8 @@ export interface Redactor {
   text(text: string): string;
   /** Strings, keys and numbers, however deep. */
   value<T extends Json>(value: T): T;
+  /** The host of a URL: parsing has lower-cased it, and written letters beyond ASCII as Punycode. */
+  host(host: string): string;
 }
 
 interface Form {
@@ -38,7 +41,11 @@ const CUT_MARK = /… \(cut, \d+ characters in all\)$|…$/;
 /** A longer text may have been cut without a mark. */
 const UNMARKED_CUT_CHARS = 2_700;
 
-export const NOTHING_TO_REDACT: Redactor = { text: (text) => text, value: (value) => value };
+export const NOTHING_TO_REDACT: Redactor = {
+  text: (text) => text,
+  value: (value) => value,
+  host: (host) => host,
+};
 
 /** @param secrets by name; a name may be there twice */
 export function createRedactor(secrets: Iterable<readonly [name: string, value: string]>): Redactor {
@@ -47,6 +54,48 @@ export function createRedactor(secrets: Iterable<readonly [name: string, value: 
     for (const text of formsOf(value)) forms.push({ text, name });
   }
   if (forms.length === 0) return NOTHING_TO_REDACT;
+  const redactText = createTextRedactor(forms);
+  let redactFolded: ((text: string) => string) | undefined;
+
+  function redactHost(host: string): string {
+    redactFolded ??= createTextRedactor(
+      forms
+        .map(({ text, name }) => ({ text: foldAsHost(text), name }))
+        .filter(({ text }) => text.length >= MIN_FORM_CHARS),
+    );
+    const redacted = redactFolded(host);
+    if (redacted !== host) return redacted;
+    const [hostname = ""] = host.split(":");
+    const letters = domainToUnicode(hostname) + host.slice(hostname.length);
+    const redactedLetters = redactFolded(letters);
+    return redactedLetters === letters ? host : redactedLetters;
+  }
+
+  function redactValue(value: Json, depth: number): Json {
+    if (typeof value === "string") return redactText(value);
+    if (typeof value === "number") {
+      const text = String(value);
+      const redacted = redactText(text);
+      return redacted === text ? value : redacted;
+    }
+    if (typeof value !== "object" || value === null) return value;
+    if (depth >= MAX_DEPTH) return TOO_DEEP;
+    if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [redactText(key), redactValue(item, depth + 1)]),
+    );
+  }
+
+  return {
+    text: redactText,
+    value: <T extends Json>(value: T) => redactValue(value, 0) as T,
+    host: redactHost,
+  };
+}
+
+const foldAsHost = (text: string) => text.normalize("NFKC").toLowerCase();
+
+function createTextRedactor(forms: Form[]): (text: string) => string {
   // The longest first: it wins over those that it begins with.
   forms.sort((a, b) => b.text.length - a.text.length);
   const table = new Uint8Array(TABLE_SIZE);
@@ -100,25 +149,7 @@ export function createRedactor(secrets: Iterable<readonly [name: string, value: 
     return redacted + text.slice(done);
   }
 
-  function redactValue(value: Json, depth: number): Json {
-    if (typeof value === "string") return redactText(value);
-    if (typeof value === "number") {
-      const text = String(value);
-      const redacted = redactText(text);
-      return redacted === text ? value : redacted;
-    }
-    if (typeof value !== "object" || value === null) return value;
-    if (depth >= MAX_DEPTH) return TOO_DEEP;
-    if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [redactText(key), redactValue(item, depth + 1)]),
-    );
-  }
-
-  return {
-    text: redactText,
-    value: <T extends Json>(value: T) => redactValue(value, 0) as T,
-  };
+  return redactText;
 }
 
 function slotOf(a: number, b: number, c: number): number {

@@ -40,6 +40,8 @@ export interface FetchCallContext extends RunFetchesOptions {
 }
 
 const METHOD = /^[a-z-]{1,20}$/i;
+/** A name and a port; no longer name can be looked up. */
+const MAX_HOST_CHARS = 255;
 const NEVER_SENT = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 export class FetchCall {
@@ -96,14 +98,16 @@ export class FetchCall {
     this.#context.onOver();
   }
 
-  /** Of what was cut off before there was an answer, it says so. */
+  /** Of what was cut off before there was an answer, it says so. What no host could have been asked is not told of. */
   #tell(): void {
     const { onRequest } = this.#context;
     const { method, url } = this.#head;
-    if (!onRequest || !METHOD.test(method) || !URL.canParse(url)) return;
+    if (!onRequest || !METHOD.test(method) || url.length > MAX_FETCH_URL_CHARS || !URL.canParse(url)) return;
+    const { host } = new URL(url);
+    if (host.length > MAX_HOST_CHARS) return;
     const error = this.#error ?? (this.#status === undefined ? "cancelled" : undefined);
     onRequest({
-      ...{ method, host: new URL(url).host, tookMs: performance.now() - this.#beganAt },
+      ...{ method, host, tookMs: performance.now() - this.#beganAt },
       ...(this.#status === undefined ? {} : { status: this.#status }),
       ...(error === undefined ? {} : { error }),
     });

@@ -502,6 +502,23 @@ describe("limits", () => {
     await replies.waitFor(({ t }) => t === "fetch-pull", { count: 2 });
   });
 
+  it("are not told of where their URLs or hosts are longer than any that can be asked", async () => {
+    const told: string[] = [];
+    const run = begin({
+      egress: openEgress({ resolve: async () => [] }),
+      onRequest: ({ host }) => told.push(host),
+    });
+    const label = "x".repeat(60);
+    const [longest, longer] = [
+      [label, label, label, label].join("."),
+      [label, label, label, label, label].join("."),
+    ];
+    for (const url of [`http://${longest}/`, `http://${longer}/`, `http://${"x".repeat(20_000)}/`])
+      await run.failure(run.fetch(url));
+    await run.failure(run.fetch(`http://a.example/${"x".repeat(MAX_FETCH_URL_CHARS)}`));
+    assert.deepEqual(told, [longest]);
+  });
+
   it("refuse what cannot be sent, for the author to read", async () => {
     const run = begin();
     const cases: [string, Partial<FetchRequestHead>][] = [
