@@ -326,6 +326,29 @@ describe("background jobs", () => {
     assert.deepEqual(notified.slice(1), [["bellhop_keys", [namespaceId]]]);
   });
 
+  it("stored bytes: a pass that fails rests ten times as long as it took, as any other", async () => {
+    const clock = createManualClock(new Date());
+    const { context } = openContext({ clock });
+    let passes = 0;
+    const failing = async () => {
+      passes += 1;
+      await clock.advance(60_000);
+      throw new Error("it takes too long");
+    };
+    const pool = { query: failing } as unknown as typeof store.pool;
+    const job = jobNamed("stored bytes");
+    const measure = (given = context) => job.run(given, createReringBackoff(), new AbortController().signal);
+    await assert.rejects(async () => await measure({ ...context, store: { ...store, pool } }));
+    // The look at who is full failed too, for a minute of the ten.
+    assert.equal(passes, 2);
+    const before = passes;
+    await clock.advance(10_000);
+    const restMs = Number(await measure({ ...context, store: { ...store, pool } }));
+    assert.ok(passes === before && restMs === 530_000, `${passes} passes, ${restMs} ms`);
+    await clock.advance(restMs);
+    assert.equal(await measure(), 10_000);
+  });
+
   it("permit counts: one that is wrong is corrected, counted and told", async () => {
     const functionId = await deployFunction(db, namespaceId, "leaking", { concurrency: 2 });
     await sql`UPDATE run_limits SET permits_held = 2 WHERE key = ${functionKey(functionId)}`.execute(db);

@@ -14,7 +14,7 @@ import {
 } from "./daily-runs.ts";
 import type { QueryScope } from "./database.ts";
 import type { Listener } from "./listen.ts";
-import { STORED } from "./stored-bytes.ts";
+import { FULL_FROM } from "./stored-bytes.ts";
 
 const KEPT_MS = 900;
 
@@ -134,25 +134,24 @@ interface BeginLimits {
 async function listBeginLimits({ pool }: QueryScope): Promise<ReadonlyMap<string, BeginLimits>> {
   const { rows } = await pool.query<ListedLimits>({ name: "list-begin-limits", text: LIST });
   return new Map(
-    rows.map(({ id, runsPerDay, storedBytes, bytes, roomFrom }) => {
-      const isFull = storedBytes !== null && bytes !== null && bytes >= storedBytes;
-      return [id, { runsPerDay, full: isFull ? { storedBytes, roomFrom } : null }];
-    }),
+    rows.map(({ id, runsPerDay, storedBytes, roomFrom }) => [
+      id,
+      { runsPerDay, full: storedBytes === null ? null : { storedBytes, roomFrom } },
+    ]),
   );
 }
 
+/** `storedBytes`: null where it is not full. */
 interface ListedLimits {
   id: string;
   runsPerDay: number | null;
   storedBytes: number | null;
-  bytes: number | null;
   roomFrom: Date | null;
 }
 
 const LIST = `
-  SELECT n.id, (n.limits ->> 'runsPerDay')::int AS "runsPerDay", (n.limits ->> 'storedBytes')::float8 AS "storedBytes",
-    t.bytes, t."roomFrom"
-  FROM namespaces n LEFT JOIN LATERAL (${STORED}) AS t ON n.limits ->> 'storedBytes' IS NOT NULL
+  SELECT n.id, (n.limits ->> 'runsPerDay')::int AS "runsPerDay", t."storedBytes", t."roomFrom"
+  FROM namespaces n LEFT JOIN LATERAL (${FULL_FROM}) AS t ON true
   WHERE n.limits ->> 'runsPerDay' IS NOT NULL OR n.limits ->> 'storedBytes' IS NOT NULL`;
 
 function toFullRefusal({ storedBytes, roomFrom }: NonNullable<BeginLimits["full"]>, now: Date): BellhopError {

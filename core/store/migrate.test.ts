@@ -103,6 +103,7 @@ const LATER = [
   "0094-error-hours",
   "0095-stored-bytes",
   "0096-slots-shares",
+  "0097-stored-totals",
 ];
 
 test("roles that start together migrate once", async () => {

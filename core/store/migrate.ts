@@ -76,6 +76,7 @@ import * as coldStarts from "./migrations/0093-cold-starts.ts";
 import * as errorHours from "./migrations/0094-error-hours.ts";
 import * as storedBytes from "./migrations/0095-stored-bytes.ts";
 import * as slotsShares from "./migrations/0096-slots-shares.ts";
+import * as storedTotals from "./migrations/0097-stored-totals.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
@@ -152,6 +153,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0094-error-hours": errorHours,
   "0095-stored-bytes": storedBytes,
   "0096-slots-shares": slotsShares,
+  "0097-stored-totals": storedTotals,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

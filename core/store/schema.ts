@@ -396,7 +396,15 @@ export interface Database {
   /** Callers that an API holds until a worker takes their calls; counted until `told_until`. */
   daily_runs: { namespace_id: string; day: string; runs: number; last_taken: number };
   /** How much namespaces with a limit of it store; of the day `infinity`: what belongs to none. */
-  stored_bytes: { namespace_id: string; day: string; bytes: string; measured_at: Stamp; removed_on: string };
+  stored_bytes: {
+    namespace_id: string;
+    day: string;
+    bytes: string;
+    measured_at: Stamp;
+    removed_on: string;
+    total: string | null;
+    next_at: Stamp;
+  };
   open_streams: { id: string; namespace_id: string; counted_until: Date };
   waiting_callers: { api_id: string; callers: number; told_until: Date };
   /** Codes that sign in to the console, each once. */

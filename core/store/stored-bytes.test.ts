@@ -16,7 +16,10 @@ import { claim, deployFunction, finished, httpTask, makeWorker, queueInvocation 
 import { openTestStore } from "./testing/test-store.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
-beforeEach(clear);
+beforeEach(async () => {
+  await clear();
+  await store.pool.query("UPDATE namespaces SET limits = NULL");
+});
 
 const DAY_MS = 86_400_000;
 const RETENTION_DAYS = 3;
@@ -36,8 +39,12 @@ const limit = (namespaceId: string, limits: object | null) =>
     limits && JSON.stringify(limits),
   ]);
 
-const measure = () =>
-  measureStoredBytes(store, { retentionDays: RETENTION_DAYS, budgetMs: 60_000, nowMs: () => 0 });
+const OPTIONS = { retentionDays: RETENTION_DAYS, budgetMs: 60_000, restMs: () => 0, nowMs: () => 0 };
+const measure = () => measureStoredBytes(store, OPTIONS);
+const dayOf = (daysAgo: number) =>
+  utcDayOf(new Date(Date.now() - daysAgo * DAY_MS))
+    .toISOString()
+    .slice(0, 10);
 const bytesOf = async (namespaceId: string) => (await findStoredBytes(store, namespaceId)).bytes;
 
 /** A call that has ended; `daysAgo` by the partitions' days. */
@@ -105,8 +112,7 @@ test("days that are over are measured one after another, the one that was longes
   const namespaceId = await newLimited(1);
   await runOnce(namespaceId, 2);
   await runOnce(namespaceId, 3);
-  const pass = () =>
-    measureStoredBytes(store, { retentionDays: RETENTION_DAYS, budgetMs: 0, nowMs: () => 0 });
+  const pass = () => measureStoredBytes(store, { ...OPTIONS, budgetMs: 0 });
   await pass();
   const first = await bytesOf(namespaceId);
   assert.ok(first > 3_000 && first < 3_600, String(first));
@@ -117,6 +123,65 @@ test("days that are over are measured one after another, the one that was longes
   await pass();
   await pass();
   assert.equal(await bytesOf(namespaceId), 0, "what was erased is not counted any more");
+});
+
+test("one that cannot be measured keeps no other from its turn, and has its own at the next pass", async () => {
+  const namespaceIds = [await newLimited(1), await newLimited(1)];
+  for (const namespaceId of namespaceIds) await queueInvocation(store, namespaceId, "greet", { input: TEXT });
+  let failing: string | undefined = namespaceIds[0];
+  const pool = {
+    query: async (text: string, values: unknown[] = []) => {
+      if (values[0] === failing && text.includes("task_runs_open")) throw new Error("it takes too long");
+      return await store.pool.query(text, values);
+    },
+  };
+  const pass = () => measureStoredBytes({ ...store, pool: pool as typeof store.pool }, OPTIONS);
+  const measured = async () => {
+    const bytes = await Promise.all(namespaceIds.map(bytesOf));
+    return bytes.map((each) => each > 1_000);
+  };
+  await assert.rejects(pass(), { message: "it takes too long" });
+  assert.deepEqual(await measured(), [false, true]);
+  failing = undefined;
+  await pass();
+  assert.deepEqual(await measured(), [true, true]);
+});
+
+test("a day that cannot be measured has had its turn, and the next one comes", async () => {
+  const namespaceId = await newLimited(1);
+  await runOnce(namespaceId, 2);
+  await runOnce(namespaceId, 3);
+  let isFailing = true;
+  const pool = {
+    query: async (text: string, values: unknown[] = []) => {
+      if (isFailing && values[1] === dayOf(2) && text.includes("task_runs"))
+        throw new Error("it takes too long");
+      return await store.pool.query(text, values);
+    },
+  };
+  const pass = () =>
+    measureStoredBytes({ ...store, pool: pool as typeof store.pool }, { ...OPTIONS, budgetMs: 0 });
+  await assert.rejects(pass());
+  assert.equal(await bytesOf(namespaceId), 0);
+  await pass();
+  const first = await bytesOf(namespaceId);
+  assert.ok(first > 3_000 && first < 3_600, String(first));
+  isFailing = false;
+  await pass();
+  assert.ok((await bytesOf(namespaceId)) > 6_000);
+});
+
+test("what one scheduler measures, or has measured a moment ago, no other one does", async () => {
+  const namespaceId = await newLimited(1);
+  await measureStoredBytes(store, { ...OPTIONS, restMs: () => 60_000 });
+  await queueInvocation(store, namespaceId, "greet", { input: TEXT });
+  await measure();
+  assert.equal(await bytesOf(namespaceId), 0);
+  await store.pool.query("UPDATE stored_bytes SET next_at = '-infinity' WHERE namespace_id = $1", [
+    namespaceId,
+  ]);
+  await measure();
+  assert.ok((await bytesOf(namespaceId)) > 1_000);
 });
 
 test("a namespace that stores as much as it may begins no run, and is told which limit it is and when that resets", async () => {

@@ -9,6 +9,8 @@ import type { QueryScope } from "./database.ts";
 const TODAY = "(clock_timestamp() AT TIME ZONE 'UTC')::date";
 /** What belongs to no day. */
 const NO_DAY = "infinity";
+/** As many as a pass finds time for, or more. */
+const OLD_DAYS = 1_000;
 
 const bytesOf = (row: string, columns: readonly string[]) =>
   `coalesce(sum(${columns.map((column) => `coalesce(pg_column_size(${row}.${column}), 0)`).join(" + ")}), 0)`;
@@ -36,12 +38,40 @@ const record = (measure: string, removedOn: string) => `
 const RECORD_DAY = record(MEASURE_DAY, "$2::date + $3::int + 1");
 const RECORD_REST = record(MEASURE_REST, "$2::date");
 
-// What still changes first; then what was never measured, then what was longest ago: tasks may have been erased.
-const LIST_DAYS = `
-  SELECT d.day::text, ago <= 1 AS "isFresh"
-  FROM generate_series(0, $2::int) AS ago CROSS JOIN LATERAL (SELECT ${TODAY} - ago AS day) AS d
-    LEFT JOIN stored_bytes s ON s.namespace_id = $1 AND s.day = d.day
-  ORDER BY ago <= 1 DESC, s.measured_at NULLS FIRST, ago`;
+const FRESH_DAYS = `SELECT (${TODAY} - ago)::text AS day FROM generate_series(0, least(1, $1::int)) AS ago`;
+
+// What was never measured first, then what was longest ago: tasks may have been erased.
+const LIST_OLD_DAYS = `
+  SELECT n.id AS "namespaceId", d.day::text
+  FROM unnest($1::uuid[]) AS n (id) CROSS JOIN generate_series(2, $2::int) AS ago
+    CROSS JOIN LATERAL (SELECT ${TODAY} - ago AS day) AS d
+    LEFT JOIN stored_bytes s ON s.namespace_id = n.id AND s.day = d.day
+  ORDER BY s.measured_at NULLS FIRST, ago, n.id LIMIT ${OLD_DAYS}`;
+
+/** A day that cannot be measured has had its turn all the same. */
+const PASS_OVER = `
+  INSERT INTO stored_bytes (namespace_id, day, bytes, removed_on)
+  SELECT n.id, $2::date, 0, $2::date + $3::int + 1 FROM namespaces n WHERE n.id = $1 AND n.closed_at IS NULL
+  ON CONFLICT (namespace_id, day) DO UPDATE SET measured_at = clock_timestamp()`;
+
+const LIST_DUE = `
+  SELECT n.id FROM namespaces n LEFT JOIN stored_bytes s ON s.namespace_id = n.id AND s.day = '${NO_DAY}'
+  WHERE n.limits ->> 'storedBytes' IS NOT NULL AND n.closed_at IS NULL
+    AND coalesce(s.next_at <= clock_timestamp(), true)
+  ORDER BY s.next_at NULLS FIRST, n.id`;
+
+/** Nobody else measures it meanwhile. One whose scheduler was lost is measured again after so long. */
+const CLAIM = `
+  INSERT INTO stored_bytes AS s (namespace_id, day, bytes, removed_on, next_at)
+  SELECT n.id, '${NO_DAY}', 0, '${NO_DAY}', clock_timestamp() + interval '5 minutes'
+  FROM namespaces n WHERE n.id = $1 AND n.closed_at IS NULL
+  ON CONFLICT (namespace_id, day) DO UPDATE SET next_at = excluded.next_at WHERE s.next_at <= clock_timestamp()`;
+
+const ADD_UP = `total = (SELECT sum(bytes) FROM stored_bytes d WHERE d.namespace_id = s.namespace_id)`;
+const RECORD_TOTAL = `UPDATE stored_bytes s SET ${ADD_UP} WHERE s.namespace_id = $1 AND s.day = '${NO_DAY}'`;
+const RELEASE = `
+  UPDATE stored_bytes s SET ${ADD_UP}, next_at = clock_timestamp() + $2::float8 * interval '1 millisecond'
+  WHERE s.namespace_id = $1 AND s.day = '${NO_DAY}'`;
 
 // Of days that are gone, and of namespaces without the limit.
 const FORGET = `
@@ -50,61 +80,100 @@ const FORGET = `
 
 export interface MeasureOptions {
   retentionDays: number;
-  /** Of one namespace no day is begun after so long, but for those that still change and one more. */
+  /** After so long a pass begins none of the days that hardly change any more, but it measures one of them in any case. */
   budgetMs: number;
+  /** When a namespace is measured again, by how long it took. */
+  restMs(tookMs: number): number;
   nowMs(): number;
   /** Then no other one is begun. */
   stopping?: AbortSignal;
 }
 
-/** Measures all namespaces with such a limit anew. */
+/**
+ * Measures anew the namespaces with such a limit that are due, each in one scheduler at a time. One that fails keeps no other
+ * from its turn; the first error is thrown in the end.
+ */
 export async function measureStoredBytes({ pool }: QueryScope, options: MeasureOptions): Promise<void> {
-  const { rows } = await pool.query<{ id: string }>(
-    "SELECT id FROM namespaces WHERE limits ->> 'storedBytes' IS NOT NULL AND closed_at IS NULL",
-  );
+  const errors: unknown[] = [];
+  const attempt = async (measure: () => Promise<void>) =>
+    await measure().catch((error: unknown) => void errors.push(error));
   await pool.query(FORGET, [options.retentionDays]);
+  const { rows } = await pool.query<{ id: string }>(LIST_DUE);
+  const measured: string[] = [];
   for (const { id } of rows) {
-    if (options.stopping?.aborted) return;
-    await measureNamespace(pool, id, options);
+    if (options.stopping?.aborted) break;
+    await attempt(async () => {
+      if (await measureNamespace(pool, id, options)) measured.push(id);
+    });
   }
+  await attempt(() => measureOldDays(pool, measured, options));
+  if (errors.length > 0) throw errors[0];
 }
 
+/** What still changes. Whether it was this one's turn. */
 async function measureNamespace(
   pool: Pick<Pool, "query">,
   namespaceId: string,
-  { retentionDays, budgetMs, nowMs }: MeasureOptions,
+  { retentionDays, restMs, nowMs }: MeasureOptions,
+): Promise<boolean> {
+  const beganMs = nowMs();
+  if ((await pool.query(CLAIM, [namespaceId])).rowCount === 0) return false;
+  try {
+    await pool.query(RECORD_REST, [namespaceId, NO_DAY]);
+    const { rows } = await pool.query<{ day: string }>(FRESH_DAYS, [retentionDays]);
+    for (const { day } of rows) await pool.query(RECORD_DAY, [namespaceId, day, retentionDays]);
+  } finally {
+    await pool.query(RELEASE, [namespaceId, restMs(nowMs() - beganMs)]);
+  }
+  return true;
+}
+
+/** What is over, of all of them together. */
+async function measureOldDays(
+  pool: Pick<Pool, "query">,
+  namespaceIds: readonly string[],
+  { retentionDays, budgetMs, nowMs, stopping }: MeasureOptions,
 ): Promise<void> {
   const untilMs = nowMs() + budgetMs;
-  await pool.query(RECORD_REST, [namespaceId, NO_DAY]);
-  const { rows } = await pool.query<{ day: string; isFresh: boolean }>(LIST_DAYS, [
-    namespaceId,
+  const { rows } = await pool.query<{ namespaceId: string; day: string }>(LIST_OLD_DAYS, [
+    namespaceIds,
     retentionDays,
   ]);
-  let isTimeUp = false;
-  for (const { day, isFresh } of rows) {
-    if (!isFresh && isTimeUp) break;
-    await pool.query(RECORD_DAY, [namespaceId, day, retentionDays]);
-    isTimeUp = !isFresh && nowMs() >= untilMs;
+  for (const { namespaceId, day } of rows) {
+    if (stopping?.aborted) return;
+    const row = [namespaceId, day, retentionDays];
+    try {
+      await pool.query(RECORD_DAY, row);
+    } catch (error) {
+      await pool.query(PASS_OVER, row);
+      throw error;
+    }
+    await pool.query(RECORD_TOTAL, [namespaceId]);
+    if (nowMs() >= untilMs) return;
   }
 }
 
-/** Of a namespace `n` with the limit: its bytes, and when there is room again, or more of it, as days go; null: never by itself. */
-export const STORED = `
-  SELECT coalesce(sum(s.bytes), 0)::float8 AS bytes,
-    (min(s.removed_on) FILTER (WHERE s.day < '${NO_DAY}' AND s.bytes > 0
+/** Of a namespace `n` with the limit: when there is room again, or more of it, as days go; null: never by itself. */
+const ROOM_FROM = `
+  SELECT (min(s.removed_on) FILTER (WHERE s.day < '${NO_DAY}' AND s.bytes > 0
       AND s.total - s.gone < (n.limits ->> 'storedBytes')::bigint)
-      )::timestamp AT TIME ZONE 'UTC' AS "roomFrom"
+    )::timestamp AT TIME ZONE 'UTC'
   FROM (
     SELECT s.day, s.bytes, s.removed_on, sum(s.bytes) OVER () AS total, sum(s.bytes) OVER (ORDER BY s.day) AS gone
     FROM stored_bytes s WHERE s.namespace_id = n.id
   ) AS s`;
 
+/** Of a namespace `n`, in each process about once a second: its days are looked at where it is full alone. */
+export const FULL_FROM = `
+  SELECT (n.limits ->> 'storedBytes')::float8 AS "storedBytes", (${ROOM_FROM}) AS "roomFrom"
+  FROM stored_bytes t WHERE t.namespace_id = n.id AND t.day = '${NO_DAY}' AND t.total >= (n.limits ->> 'storedBytes')::bigint`;
+
 /** The namespaces that store as much as they may, as they were measured last. */
 export async function listFull({ pool }: QueryScope): Promise<string[]> {
   const { rows } = await pool.query<{ id: string }>({
     name: "list-full-namespaces",
-    text: `SELECT n.id FROM namespaces n CROSS JOIN LATERAL (${STORED}) AS t
-      WHERE n.limits ->> 'storedBytes' IS NOT NULL AND t.bytes >= (n.limits ->> 'storedBytes')::float8 ORDER BY n.id`,
+    text: `SELECT n.id FROM namespaces n JOIN stored_bytes t ON t.namespace_id = n.id AND t.day = '${NO_DAY}'
+      WHERE n.limits ->> 'storedBytes' IS NOT NULL AND t.total >= (n.limits ->> 'storedBytes')::bigint ORDER BY n.id`,
   });
   return rows.map(({ id }) => id);
 }
@@ -118,7 +187,8 @@ export interface StoredBytes {
 export async function findStoredBytes({ pool }: QueryScope, namespaceId: string): Promise<StoredBytes> {
   const { rows } = await pool.query<StoredBytes>({
     name: "find-stored-bytes",
-    text: `SELECT t.* FROM namespaces n CROSS JOIN LATERAL (${STORED}) AS t WHERE n.id = $1`,
+    text: `SELECT coalesce((SELECT sum(bytes) FROM stored_bytes WHERE namespace_id = n.id), 0)::float8 AS bytes,
+        (${ROOM_FROM}) AS "roomFrom" FROM namespaces n WHERE n.id = $1`,
     values: [namespaceId],
   });
   return rows[0] ?? { bytes: 0, roomFrom: null };
