@@ -55,7 +55,7 @@ export async function endDuePauses(context: JobContext): Promise<number> {
 
 /** Workers come and go. */
 export async function followShares(context: JobContext): Promise<void> {
-  await grantAndRing(context, await followSlots(context.store));
+  await followSlots(context.store, context.judge, (keys) => grantAndRing(context, keys));
 }
 
 /** However many runs of paused queues come into their lines: neither grants nor ends of pauses wait for them. */

@@ -6,6 +6,7 @@ import { createTestDatabase } from "../../../test/support/database.ts";
 import { namespaceKey, queueKey } from "../../domain/limit-keys.ts";
 import { type NamespaceLimits, NO_NAMESPACE_LIMITS } from "../../domain/namespace-limits.ts";
 import { NO_LIMITS, type QueueLimits } from "../../domain/queue.ts";
+import type { LeaseJudge } from "../contact.ts";
 import { findCallableFunction } from "../functions/callable.ts";
 import { saveNamespaceLimits } from "../namespace-limits.ts";
 import { putQueue } from "../queues/queues.ts";
@@ -173,7 +174,9 @@ test("calls of its functions go through the queue while it is set", async () => 
 
 test("a share of the slots follows the workers that come and go, beside what is said outright", async () => {
   await sql`DELETE FROM workers`.execute(db);
-  const { queueMany, setLimits, waitingFor } = await openNamespace(null);
+  const { queueMany, setLimits, waitingFor, key } = await openNamespace(null);
+  const findLimit = () =>
+    db.selectFrom("run_limits").select("concurrency").where("key", "=", key).executeTakeFirstOrThrow();
   await setLimits({ slotsShare: 20 });
   const runIds = await queueMany(9);
   const workerId = await makeWorker(db);
@@ -182,12 +185,26 @@ test("a share of the slots follows the workers that come and go, beside what is 
     [more.length, await waitingFor(runIds.find((id) => id !== first!.id)!)],
     [0, "concurrency"],
   );
-  const follow = async () => (await grantPermits(store, await followSlots(store))).length;
+  const follow = async (judge: LeaseJudge = ANY_TIME) => {
+    let granted = 0;
+    await followSlots(store, judge, async (keys) => {
+      granted += (await grantPermits(store, keys)).length;
+    });
+    return granted;
+  };
   assert.equal(await follow(), 1, "two of ten");
   assert.equal(await follow(), 0);
   await makeWorker(db);
   await makeWorker(db);
-  assert.equal(await follow(), 5, "six of thirty, one of which is under way");
+  assert.equal(
+    await follow(),
+    5 - 1,
+    "six of thirty, one of which is under way, and one has its permit already",
+  );
+  await sql`UPDATE workers SET lease_until = lease_until - interval '1 day'`.execute(db);
+  await follow({ mayJudge: () => false });
+  assert.equal((await findLimit()).concurrency, 6, "after an outage it stays until leases may be judged");
+  await sql`UPDATE workers SET lease_until = lease_until + interval '1 day'`.execute(db);
   await sql`UPDATE workers SET draining = true WHERE id <> ${workerId}`.execute(db);
   assert.equal(await follow(), 1, "two of ten again: the others were revoked");
   assert.equal((await claimDue(store, workerId, 10, 0)).length, 1);
