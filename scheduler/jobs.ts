@@ -84,7 +84,8 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
     {
       name: "activity",
       everyMs: ACTIVITY_MS,
-      run: ({ store, clock }, _, stopping) => foldActivity(store, clock.now(), stopping),
+      run: ({ store, clock }, _, stopping) =>
+        foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
     },
     { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },

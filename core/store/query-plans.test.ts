@@ -10,6 +10,8 @@ import { DEFAULT_POLICY } from "../contracts/task-policy.ts";
 import { beforeXid } from "../domain/event-position.ts";
 import { functionKey, queueKey } from "../domain/limit-keys.ts";
 import type { Overlap } from "../domain/overlap.ts";
+import { foldActivity } from "./activity/fold-activity.ts";
+import { sampleActivity } from "./activity/sample-activity.ts";
 import { type Db, openStore, type Store } from "./database.ts";
 import { readDemand } from "./demand.ts";
 import { foldErrors } from "./errors/fold-errors.ts";
@@ -42,6 +44,7 @@ import { expireRuns } from "./runs/expire.ts";
 import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "./runs/find-claimable.ts";
 import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
+import { hasOpenRuns } from "./runs/has-open-runs.ts";
 import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { queueDueRetries } from "./runs/queue-retries.ts";
@@ -524,6 +527,9 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     index: `${TODAY}_recorded_xid_idx`,
   },
   "deaths to be counted": { use: (s) => foldErrors(s, 100), index: "events_dead" },
+  "ends to be counted by the minute": { use: (s) => foldActivity(s, new Date()) },
+  "what waits, sampled": { use: (s) => sampleActivity(s), index: "task_runs_open_shared" },
+  "whether any run is open": { use: hasOpenRuns },
   "an idempotency key": {
     use: (s) =>
       inTransaction(s.pool, async (tx) => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { divideSpan } from "../../domain/activity.ts";
 import { expired } from "../../domain/run-time-limits.ts";
@@ -12,6 +13,7 @@ import { openTestStore, untilEventsSettled } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
 import { foldActivity, removeOldActivity } from "./fold-activity.ts";
 import { readActivity } from "./read-activity.ts";
+import { sampleActivity } from "./sample-activity.ts";
 
 const { store, db, newNamespace } = await openTestStore(createTestDatabase);
 const workerId = await makeWorker(db);
@@ -95,7 +97,7 @@ test("the first attempt after a redrive is as late as the redrive's own", async 
 test("a stop is heard between transactions", async () => {
   await finish(await start(), { state: "succeeded", result: null });
   await untilEventsSettled(store);
-  await foldActivity(store, new Date(), AbortSignal.abort());
+  await foldActivity(store, new Date(), { stopping: AbortSignal.abort() });
   assert.deepEqual((await readSums()).ends, [0, 0, 0]);
 });
 
@@ -121,6 +123,37 @@ test("what waits and runs is sampled, and workers for who may see them", async (
   assert.deepEqual((await readSums()).workers, []);
   const [workers] = (await readSums(true)).workers;
   assert.ok(workers!.workers >= 1 && workers!.slots >= workers!.busy);
+});
+
+test("runs that wait for a limit or an earlier run are sampled, and what is not due hides none", async () => {
+  const [, limited, held, ...later] = await Promise.all(
+    Array.from({ length: 8 }, () => queueRun(store, namespaceId)),
+  );
+  await sql`INSERT INTO run_limits (key, namespace_id, has_waiting) VALUES (${namespaceId}, ${namespaceId}, true)`.execute(
+    db,
+  );
+  const wait = (id: string, waitingFor: string) =>
+    sql`UPDATE task_runs_open SET waiting_for = ${waitingFor}, waiting_key = ${namespaceId}, room = 'awaited'
+      WHERE id = ${id}`.execute(db);
+  await wait(limited!, "concurrency");
+  await wait(held!, "overlap");
+  await sql`UPDATE task_runs_open SET available_at = now() + interval '1 hour', priority = 90
+    WHERE id = ANY(${later}::uuid[])`.execute(db);
+  await sampleActivity(store, { ofNamespace: 3, inAll: 3 });
+  assert.deepEqual((await readSums()).open, [3, 0]);
+  await queueRun(store, namespaceId);
+  await sampleActivity(store, { ofNamespace: 3, inAll: 100 });
+  assert.deepEqual((await readSums()).open, [3, 0]);
+});
+
+test("nobody counts or samples where another scheduler has a moment ago", async () => {
+  await fold();
+  await finish(await start(), { state: "succeeded", result: null });
+  await untilEventsSettled(store);
+  await foldActivity(store, new Date(), { notWithinMs: 86_400_000 });
+  assert.deepEqual((await readSums()).ends, [0, 0, 0]);
+  await fold();
+  assert.deepEqual((await readSums()).ends, [1, 0, 0]);
 });
 
 test("what is older than a day goes", async () => {

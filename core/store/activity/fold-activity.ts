@@ -1,15 +1,14 @@
 /**
  * What goes on is counted minute by minute after it has happened, by one scheduler at a time: a run pays nothing for it. Ends
  * of runs are counted in the order of their transactions (xid.ts), so that each counts once whatever breaks off, as those of
- * errors are (errors/fold-errors.ts). What waits and runs is a sample: of a minute its highest is kept.
+ * errors are (errors/fold-errors.ts). What waits and runs is sampled once they are counted.
  */
 import { MAX_ACTIVITY_MS } from "../../domain/activity.ts";
 import type { Store } from "../database.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { COMPLETE_BELOW } from "../xid.ts";
+import { sampleActivity } from "./sample-activity.ts";
 
-/** Of a namespace that has more, so many are told. */
-export const MAX_WAITING_COUNTED = 25_000;
 /** Looked through at once: a scheduler that was away for long catches up in several transactions. */
 const MAX_XIDS = 50_000;
 const SLACK_MS = 900_000;
@@ -21,7 +20,11 @@ interface Progress {
   isCaughtUp: boolean;
 }
 
-const LOCK = "SELECT FROM activity_folds FOR UPDATE SKIP LOCKED";
+/** $1: milliseconds in which nobody has caught up. A count that seems to come from the future is of a clock set back. */
+const LOCK = `
+  SELECT FROM activity_folds WHERE reached_at NOT BETWEEN
+    statement_timestamp() - $1::float8 * interval '1 millisecond' AND statement_timestamp()
+  FOR UPDATE SKIP LOCKED`;
 
 /** A statement of its own, after the lock: one with a snapshot from before might see less than was counted meanwhile. */
 const PROGRESS = `
@@ -67,41 +70,33 @@ const COUNT_ENDS = `
     failed = a.failed + excluded.failed, other = a.other + excluded.other, started = a.started + excluded.started,
     late_ms = a.late_ms + excluded.late_ms, latest_ms = greatest(a.latest_ms, excluded.latest_ms)`;
 
-const THIS_MINUTE = "date_trunc('minute', statement_timestamp())";
+export interface FoldOptions {
+  /** Heard between transactions. */
+  stopping?: AbortSignal;
+  /** Nothing is done where a count was completed so lately: by another scheduler. */
+  notWithinMs?: number;
+}
 
-const SAMPLE_RUNS = `
-  WITH running AS (
-    SELECT namespace_id, count(*)::int AS runs FROM task_runs_open WHERE state = 'running' GROUP BY 1
-  )
-  INSERT INTO activity_minutes AS a (namespace_id, minute, waiting, running)
-  SELECT n.id, ${THIS_MINUTE}, w.runs, coalesce(r.runs, 0)
-  FROM namespaces n LEFT JOIN running r ON r.namespace_id = n.id CROSS JOIN LATERAL (
-    SELECT count(*)::int AS runs FROM (
-      SELECT state, available_at FROM task_runs_open WHERE namespace_id = n.id LIMIT ${MAX_WAITING_COUNTED}
-    ) AS o WHERE o.state = 'queued' AND o.available_at <= statement_timestamp()
-  ) AS w WHERE w.runs > 0 OR r.runs > 0
-  ON CONFLICT (namespace_id, minute) DO UPDATE SET waiting = greatest(a.waiting, excluded.waiting),
-    running = greatest(a.running, excluded.running)`;
-
-const SAMPLE_WORKERS = `
-  INSERT INTO worker_minutes AS m (minute, workers, slots, busy)
-  SELECT ${THIS_MINUTE}, count(*), coalesce(sum(slots), 0), coalesce(sum(busy), 0)
-  FROM workers WHERE lease_until > statement_timestamp()
-  ON CONFLICT (minute) DO UPDATE SET workers = greatest(m.workers, excluded.workers),
-    slots = greatest(m.slots, excluded.slots), busy = greatest(m.busy, excluded.busy)`;
-
-/** Counts what has ended since, and samples what waits and runs. Does nothing where another scheduler is at it. */
-export async function foldActivity(store: Store, now: Date, stopping?: AbortSignal): Promise<void> {
-  for (let isCaughtUp = false; !isCaughtUp && !stopping?.aborted; )
-    isCaughtUp = await inTransaction(store.pool, async (tx) => {
-      const { rowCount } = await tx.pool.query(LOCK);
-      if (rowCount === 0) return true;
-      const progress = (await tx.pool.query<Progress>(PROGRESS)).rows[0]!;
-      await countEnds(tx, progress, now);
-      if (progress.isCaughtUp)
-        for (const sample of [SAMPLE_RUNS, SAMPLE_WORKERS]) await tx.pool.query(sample);
-      return progress.isCaughtUp;
+/** Counts what has ended since, then samples what waits and runs. Does nothing where another scheduler is at it. */
+export async function foldActivity(
+  store: Store,
+  now: Date,
+  { stopping, notWithinMs = 0 }: FoldOptions = {},
+): Promise<void> {
+  let isCaughtUp = false;
+  while (!isCaughtUp && !stopping?.aborted) {
+    const progress = await inTransaction(store.pool, async (tx) => {
+      const { rowCount } = await tx.pool.query(LOCK, [notWithinMs]);
+      if (rowCount === 0) return undefined;
+      const found = (await tx.pool.query<Progress>(PROGRESS)).rows[0]!;
+      await countEnds(tx, found, now);
+      return found;
     });
+    if (!progress) return;
+    isCaughtUp = progress.isCaughtUp;
+  }
+  // Apart from the counts: what a large backlog makes slow takes none of them back.
+  if (isCaughtUp) await sampleActivity(store);
 }
 
 async function countEnds(
