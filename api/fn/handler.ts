@@ -14,6 +14,7 @@ import { readTrafficKey } from "../calls/traffic-key.ts";
 import type { NoneReason } from "../direct/direct-caller.ts";
 import { type ApiEnv, type ApiParts, outgoingOf, ownIncomingOf } from "../environment.ts";
 import { clientAddressOf } from "../http/client-address.ts";
+import { hideLimit } from "../http/hide-limit.ts";
 import { answerProblem } from "../http/problem.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 import { answerQueued } from "./answer-queued.ts";
@@ -64,7 +65,7 @@ async function answer(
   try {
     if (head.hasBody) await findAgain();
     await countCall(parts, call).catch((error) => {
-      throw fn.isPublic ? hideLimit(error) : error;
+      throw fn.isPublic ? hideLimit(error, "function") : error;
     });
     let said = await askWorkers(parts, context, call, body, findAgain);
     if ("none" in said) said = await askQueue(parts, context, call, body, said.none, findAgain);
@@ -185,13 +186,6 @@ function toWholeResponse(result: Json, runId: string, isHead: boolean): Response
   if (isHead && lengthOf(head) !== undefined) return toFnResponse(head, null, runId);
   const content = isBase64 ? Uint8Array.from(Buffer.from(body ?? "", "base64")) : (body ?? "");
   return toFnResponse(head, content, runId);
-}
-
-/** How much the namespace may have is for its own people. */
-function hideLimit(error: unknown): unknown {
-  if (!(error instanceof BellhopError) || error.status !== 429) return error;
-  const { code, status, retryAfterSeconds } = error;
-  return new BellhopError(code, status, "The function takes no more calls for now.", [], retryAfterSeconds);
 }
 
 /** What a function throws is for its author, not for the public. */

@@ -10,6 +10,7 @@ import { type HeldBytes, holdBytes, receiveBody } from "../bodies/receive-body.t
 import { toStoredRequest } from "../calls/stored-request.ts";
 import { type ApiEnv, type ApiParts, incomingOf } from "../environment.ts";
 import { clientAddressOf } from "../http/client-address.ts";
+import { hideLimit } from "../http/hide-limit.ts";
 import { markReplay, readIdempotencyKey } from "../http/idempotency.ts";
 import { hideRateLimits } from "../http/rate-limits.ts";
 import { ANY_TYPE, defineRoute, type Feature } from "../http/route.ts";
@@ -110,8 +111,9 @@ async function receiveAndEnqueue(
     const request = toStoredRequest(urlOf(context.req.url), context.req.raw, client, body);
     return await callHookedFunction(parts, hook, { request }, call);
   } catch (error) {
+    if (!count.isCounted() || !isRateLimited(error)) throw error;
     count.takeBack();
-    throw error;
+    throw hideLimit(error, "hook");
   }
 }
 
@@ -130,10 +132,13 @@ function readOnce(context: Context, hook: HookTarget, body: Buffer): IdempotentR
   return key === undefined ? undefined : toIdempotent(hook, key, [search, body.toString("base64")]);
 }
 
-/** A transaction that met a deadlock is done once more; it is the same call. Of one that makes no run nothing counts. */
+const isRateLimited = (error: unknown) => error instanceof BellhopError && error.code === "rate_limited";
+
+/** A transaction that met a deadlock is done once more; it is the same call. */
 function countOnce(count: () => void, giveBack: () => void) {
   let isCounted = false;
   return {
+    isCounted: () => isCounted,
     admit() {
       if (isCounted) return;
       count();

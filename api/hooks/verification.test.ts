@@ -310,10 +310,13 @@ test("a call that makes no run, since its namespace may begin no more, uses up n
   const tenant = await newTenant();
   const { url } = (await tenant.call("POST", HOOKS, { body: { rate: { limit: 1, per: "1h" } } })).body;
   const { mock } = t.mock.method(api.parts.daily, "counting", async () => {
-    throw new BellhopError("rate_limited", 429, "It may begin no more.");
+    const message = "the namespace may begin 7,777 runs a day";
+    throw new BellhopError("rate_limited", 429, message, [{ field: "runsPerDay", message }], 60);
   });
   const refused = await api.anonymous.call("POST", url);
-  assertProblem(refused, 429, "rate_limited");
+  assertProblem(refused, 429, "rate_limited", []);
+  assert.doesNotMatch(JSON.stringify(refused.body), /7,777|runsPerDay/, "that is for its own people");
+  assert.equal(refused.headers.get("retry-after"), "60");
   assert.equal(refused.headers.get("ratelimit"), null);
   mock.restore();
   const send = async () => (await api.anonymous.call("POST", url)).status;
