@@ -41,6 +41,15 @@ test("a Fatal is not tried again", async () => {
   );
 });
 
+test("both may be made without new, as an Error may", async () => {
+  assert.deepEqual(wordOf(await run(`throw Retry({ after: "2s" });`)), ["function_retry", true, 2_000]);
+  const outcome = await run(`const error = Fatal("gone", { cause: new Error("410") });
+    if (!(error instanceof Fatal) || !(error instanceof Error) || error.constructor !== Fatal || Fatal.name !== "Fatal") return;
+    throw error;`);
+  assert.deepEqual(wordOf(outcome), ["function_fatal", false, undefined]);
+  assert.equal(errorOf(outcome).message, "gone");
+});
+
 test("both are errors with a stack, a message and a cause of the author's", async () => {
   const { message, details } = errorOf(
     await run(`throw new Retry({ after: "1s", message: "busy", cause: new TypeError("503") });`),

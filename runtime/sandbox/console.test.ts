@@ -96,6 +96,19 @@ test("console shows of an error its stack, code, causes and errors", async () =>
   assert.match(line!.message, /\n {4}at default \(function\.js:\d+:\d+\)/);
 });
 
+test("console.dir goes as deep as it is asked to", async () => {
+  const lines = await linesOf(`const deep = { a: { b: [{ c: {} }] } };
+    console.dir(deep); console.dir(deep, { depth: 0 }); console.dir(deep, { depth: 2 }); console.dir(deep, { depth: -1 });
+    let deeper: any = 1; for (let i = 0; i < 60; i++) deeper = [deeper];
+    console.dir(deeper, { depth: null }); console.dir("text", null);
+    for (let i = 0; i < 100_000; i++) deeper = [deeper]; console.dir(deeper, { depth: Infinity });`);
+  const [usual, flat, two, odd, whole, text, endless] = lines.map(({ message }) => message);
+  assert.deepEqual([usual, odd], Array(2).fill('{"a":{"b":[{"c":{}}]}}'));
+  assert.deepEqual([flat, two], ['{"a":[Object]}', '{"a":{"b":[[Object]]}}']);
+  assert.deepEqual([whole, text], [`${"[".repeat(60)}1${"]".repeat(60)}`, "text"]);
+  assert.match(endless!, /^\[{100}\[Array\]\]{100}$/);
+});
+
 test("console shows of large and deep values a part", async () => {
   const lines = await linesOf(`
     console.log(Array.from({ length: 1_000 }, (_, i) => i));

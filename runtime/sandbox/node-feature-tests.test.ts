@@ -179,6 +179,25 @@ describe("what was thrown", () => {
     assert.equal(await code("1n"), "result_not_json");
     assert.equal(await code("(() => { const a: any = {}; a.a = a; return a; })()"), "result_not_json");
   });
+  test("what JSON would lose is no result, and is told by its name", async () => {
+    const said = async (value: string) => {
+      const { code, message } = errorOf(await call(`export default () => (${value})`));
+      return `${code}: ${message}`;
+    };
+    for (const [value, name] of [
+      ["(function* () { yield 1; })()", "Generator"],
+      ['new Response("x").body', "ReadableStream"],
+      ["new WeakMap()", "WeakMap"],
+      ["[1].values()", "Array Iterator"],
+      ["new Uint8Array([1])", "Uint8Array"],
+      ['new Blob(["x"])', "Blob"],
+    ]) {
+      assert.equal(await said(value!), `result_not_json: The result is not JSON: it is of the type ${name}.`);
+    }
+    const named = "new (class { a = 1; get [Symbol.toStringTag]() { return 'Point'; } })()";
+    assert.deepEqual(resultOf(await call(`export default () => (${named})`)), { a: 1 });
+    assert.deepEqual(resultOf(await call("export default () => Object.create({})")), {});
+  });
   test("noRetry() is final, also where a Retry is thrown", async () => {
     const source = "export default { scheduled(event: any) { event.noRetry(); throw new Retry(); } };";
     assert.equal(errorOf(await call(source)).code, "function_fatal");

@@ -134,7 +134,8 @@ describe("process", () => {
   );
   test("stdout and stderr are lines of the log", async () => {
     const { outcome, lines } = await begin(
-      `export default () => { process.stdout.write("out\\n"); process.stderr.write(Buffer.from("err")); process.emitWarning("careful"); };`,
+      `export default () => { process.stdout.write("out\\n"); process.stderr.write(Buffer.from("err\\nor")); process.emitWarning("careful");
+        for (const part of ["a", "b\\nc", "\\n", "\\n", "d\\ne\\n", "f"]) process.stdout.write(part); };`,
     );
     await outcome;
     assert.deepEqual(
@@ -143,6 +144,8 @@ describe("process", () => {
         ["info", "out"],
         ["error", "err"],
         ["warn", "careful"],
+        ...["ab", "c", "", "d\ne", "f"].map((line) => ["info", line]),
+        ["error", "or"],
       ],
     );
   });

@@ -159,7 +159,11 @@ describe("the log", () => {
       ],
     );
     // What can be read of them is kept.
-    assert.deepEqual(lines[4]!.fields, { order: 7, loop: "[unreadable]", broken: "[unreadable]" });
+    assert.deepEqual(lines[4]!.fields, {
+      order: 7,
+      loop: { name: "loop", loop: "[Circular]" },
+      broken: "[unreadable]",
+    });
     const { error, big, nested } = lines[2]!.fields as Record<string, { message?: string }>;
     assert.equal(error!.message, "bad");
     assert.deepEqual([big, nested], ["1", { b: true }]);

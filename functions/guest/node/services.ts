@@ -1,6 +1,6 @@
 /** What node: modules get of the guest, beside the global object: nothing of the host. */
 import type { LogLevel } from "../../../core/domain/log-level.ts";
-import { currentRun } from "../run/current-run.ts";
+import { beforeRunEnd, currentRun } from "../run/current-run.ts";
 import { log } from "../run/log.ts";
 import {
   assign,
@@ -19,6 +19,8 @@ export interface NodeServices {
   /** A line of the log of the run under way. */
   log(level: LogLevel, message: string): void;
   setBinder(binder: Binder): void;
+  /** Called before the run ends, with nothing between that is the author's. */
+  beforeRunEnd(hook: () => void): void;
   /** Called at the beginning of each run. */
   onRun(hook: () => void): void;
   /** What the author's code has as `require`. */
@@ -79,6 +81,7 @@ export const services: Omit<NodeServices, "requireByName"> & Partial<NodeService
   env: processEnv,
   log: (level, message) => log(currentRun, level, message),
   setBinder,
+  beforeRunEnd,
   onRun(hook) {
     hooks[hooks.length] = hook;
   },

@@ -5,9 +5,11 @@ import type { AttemptWord, ThrownInFull } from "../thrown.ts";
 import { describeInFull } from "./describe.ts";
 import {
   assign,
+  create,
   defineProperty,
   expose,
   NativeError,
+  NativeProxy,
   NativeRangeError,
   NativeTypeError,
 } from "./primordials.ts";
@@ -64,8 +66,20 @@ export function installAttemptWords(): void {
   const hidden = { writable: true, enumerable: false, configurable: true };
   defineProperty(Retry.prototype, "name", { value: "Retry", ...hidden });
   defineProperty(Fatal.prototype, "name", { value: "Fatal", ...hidden });
-  expose("Retry", Retry);
-  expose("Fatal", Fatal);
+  exposeWord("Retry", Retry, (options) => new Retry(options as RetryOptions | undefined));
+  exposeWord("Fatal", Fatal, (message, options) => new Fatal(message as string, options as ErrorOptions));
+}
+
+/** As `Error` is: without `new` it is the same. */
+function exposeWord(
+  name: string,
+  word: typeof Fatal | typeof Retry,
+  make: (...args: unknown[]) => Error,
+): void {
+  const apply = (_word: unknown, _self: unknown, args: unknown[]) => make(args[0], args[1]);
+  const callable = new NativeProxy(word, assign(create(null), { apply }) as ProxyHandler<typeof word>);
+  defineProperty(word.prototype, "constructor", { value: callable });
+  expose(name, callable);
 }
 
 /** What a run failed with, and what it says of the next attempt. */

@@ -2,6 +2,7 @@
 
 import type { LogLevel } from "../../../core/domain/log-level.ts";
 import { currentRun } from "./current-run.ts";
+import { readProperty } from "./describe.ts";
 import { safeStringify } from "./fields.ts";
 import { inspect } from "./inspect.ts";
 import { log } from "./log.ts";
@@ -39,7 +40,8 @@ export function installConsole(): void {
     debug: write("debug"),
     log: write("info"),
     info: write("info"),
-    dir: (...values: unknown[]) => log(currentRun, "info", inspect(values[0])),
+    dir: (value?: unknown, options?: unknown) =>
+      log(currentRun, "info", inspect(value, readDepth(readProperty(options, "depth")))),
     dirxml: write("info"),
     table: write("info"),
     group: write("info"),
@@ -75,6 +77,12 @@ export function installConsole(): void {
   const console = assign(create({}), methods);
   defineProperty(console, Symbol.toStringTag, { value: "console", configurable: true });
   expose("console", console);
+}
+
+/** Node counts the levels below the first; null is all of them. Undefined: the usual. */
+function readDepth(depth: unknown): number | undefined {
+  if (depth === null) return Number.POSITIVE_INFINITY;
+  return typeof depth === "number" && depth >= 0 ? depth + 1 : undefined;
 }
 
 /** The usual %s %d %i %f %j %o %O %c of console, then the rest separated by spaces. */

@@ -67,6 +67,13 @@ export function connectRunHost(host: RunHost): void {
   runHost = host;
 }
 
+/** Called before a run ends, while it may still log. They call nothing that the author may have replaced. */
+const lastHooks: (() => void)[] = [];
+
+export function beforeRunEnd(hook: () => void): void {
+  lastHooks[lastHooks.length] = hook;
+}
+
 export function onRunEnd(hook: () => void): void {
   endHooks[endHooks.length] = hook;
 }
@@ -89,18 +96,23 @@ function makeRun(no: number, maxLines: number, maxResultBytes: number, deadlineA
 
 export function endRun(run: GuestRun, code: string, text: string): void {
   if (run.ended) return;
+  callAll(lastHooks);
   run.ended = true;
-  for (let i = 0; i < endHooks.length; i++) {
-    try {
-      endHooks[i]!();
-    } catch {
-      // Built-ins that the author replaced: what is left open then is his own runs' to see.
-    }
-  }
+  callAll(endHooks);
   isUnfit ||= code === "load_failed" || code === "function_memory_exceeded";
   run.isLast = isUnfit;
   runHost.settle(run.no, code, text, run.dropped, isUnfit);
   run.onOver?.();
+}
+
+function callAll(hooks: readonly (() => void)[]): void {
+  for (let i = 0; i < hooks.length; i++) {
+    try {
+      hooks[i]!();
+    } catch {
+      // Built-ins that the author replaced: what is left open then is his own runs' to see.
+    }
+  }
 }
 
 /** What V8 says where a buffer does not fit into the isolate's memory. */

@@ -30,10 +30,24 @@ function stringifyParts(value: unknown): string | undefined {
 
 function stringifyPart(value: Record<string, unknown>, name: string): string | undefined {
   try {
-    return stringify(value[name], replaceOddities);
+    return stringify(value[name], replacerWithin(value));
   } catch {
     return '"[unreadable]"';
   }
+}
+
+/** Tells what leads back to what holds it, beginning with `root`, as `console` does. */
+function replacerWithin(root: object): typeof replaceOddities {
+  /** What holds the value that is replaced, from the outside in. */
+  const holders: unknown[] = [root];
+  return function replace(this: unknown, key: string, value: unknown): unknown {
+    const said = replaceOddities(key, value);
+    if (typeof said !== "object" || said === null) return said;
+    while (holders.length > 1 && holders[holders.length - 1] !== this) holders.length--;
+    for (let i = 0; i < holders.length; i++) if (holders[i] === said) return "[Circular]";
+    holders[holders.length] = said;
+    return said;
+  };
 }
 
 /** What JSON has no form for is told as `console` tells it. */

@@ -27,9 +27,12 @@ const MAX_ENTRIES = 100;
 /** Of an error's `errors`. */
 const MAX_ERRORS = 8;
 
-/** Never throws. A string stands without quotes. */
-export function inspect(value: unknown): string {
-  const sheet = new ValueSheet();
+/** However deep it is asked for. */
+const MOST_DEPTH = 100;
+
+/** Never throws. A string stands without quotes. `depth`: how many levels are shown. */
+export function inspect(value: unknown, depth: number = MAX_DEPTH): string {
+  const sheet = new ValueSheet(min(depth, MOST_DEPTH));
   if (typeof value === "string") return value;
   sheet.writeValue(value);
   const { text } = sheet;
@@ -49,6 +52,11 @@ class ValueSheet implements Sheet {
   text = "";
   /** The objects that hold what is written now. */
   readonly #holders: object[] = [];
+  readonly #depth: number;
+
+  constructor(depth: number) {
+    this.#depth = depth;
+  }
 
   get isFull(): boolean {
     return this.text.length > MAX_CHARS;
@@ -87,7 +95,7 @@ class ValueSheet implements Sheet {
     holders[holders.length] = value;
     try {
       if (value instanceof NativeError) this.#writeError(value);
-      else if (holders.length <= MAX_DEPTH) this.#writeContent(value);
+      else if (holders.length <= this.#depth) this.#writeContent(value);
       else this.write(`[${isArray(value) ? "Array" : nameClass(value)}]`);
     } catch {
       this.write("[unreadable]");
@@ -147,7 +155,7 @@ class ValueSheet implements Sheet {
         this.#writeProperty(error, names[i]!);
       });
     }
-    if (this.#holders.length <= MAX_DEPTH) this.#writeCauses(error);
+    if (this.#holders.length <= this.#depth) this.#writeCauses(error);
   }
 
   #writeCauses(error: Error): void {

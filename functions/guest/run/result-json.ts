@@ -2,7 +2,7 @@
 import { endRun, failRun, type GuestRun } from "./current-run.ts";
 import { describe, readProperty } from "./describe.ts";
 import { findKind } from "./kinds.ts";
-import { ObjectPrototype, slice, stringify, uncurry } from "./primordials.ts";
+import { isArray, keys, ObjectPrototype, slice, stringify, uncurry } from "./primordials.ts";
 import { fittingChars } from "./text.ts";
 
 /** Ends the run with the function's value as JSON. */
@@ -56,12 +56,28 @@ export function refuseLargeResult(run: GuestRun): void {
 const tagOf = uncurry(ObjectPrototype.toString);
 /** They have a form in JSON that says what they are. */
 const TOLD = ["Number", "String", "Boolean", "Date"];
+/** Their properties are the guest's. */
+const STREAMS = ["ReadableStream", "WritableStream", "TransformStream"];
 
-/** What JSON would make an empty object of, or a list by numbers: bytes, headers, maps. Its name. */
+/**
+ * What JSON would make an empty object of, or a list by numbers: bytes, headers, maps, generators; or what holds a
+ * stream. Its name.
+ */
 function findLost(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null || findKind(value) === undefined) return undefined;
+  if (typeof value !== "object" || value === null || isArray(value)) return undefined;
   const tag = tagOf(value);
   const name = slice(tag, "[object ".length, tag.length - 1);
-  for (let i = 0; i < TOLD.length; i++) if (TOLD[i] === name) return undefined;
-  return typeof readProperty(value, "toJSON") === "function" ? undefined : name;
+  const isLost = findKind(value) === undefined ? isEmptied(value, name) : !isOneOf(TOLD, name);
+  return isLost && typeof readProperty(value, "toJSON") !== "function" ? name : undefined;
+}
+
+/** An author's own class that gives itself a name has properties. */
+function isEmptied(value: object, name: string): boolean {
+  if (name === "Object" || name === "Error" || name === "Arguments") return false;
+  return isOneOf(STREAMS, name) || keys(value).length === 0;
+}
+
+function isOneOf(names: readonly string[], name: string): boolean {
+  for (let i = 0; i < names.length; i++) if (names[i] === name) return true;
+  return false;
 }

@@ -8,12 +8,33 @@ declare const require: (name: string) => unknown;
 const VERSION = "24.21.0";
 const NANOSECONDS = 1_000_000_000;
 
-/** Chunks become a line of the run's log each. */
+/** Chunks are gathered until a line is whole, or is longer than this. */
+const MAX_LINE_CHARS = 8_000;
+
+/** What is written becomes lines of the run's log; a part of one that is left goes there as the run ends. */
 function outputTo(level: "info" | "error", fd: number) {
+  let rest = "";
+  const flush = () => {
+    if (rest === "") return;
+    const line = rest;
+    rest = "";
+    services.log(level, line);
+  };
+  services.beforeRunEnd(flush);
+  // What was written after the run before.
+  services.onRun(() => {
+    rest = "";
+  });
   const write = (chunk: unknown, encoding?: unknown, callback?: unknown): boolean => {
     const text =
       typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk as Uint8Array<ArrayBuffer>);
-    services.log(level, text.replace(/\n$/, ""));
+    const end = text.lastIndexOf("\n");
+    if (end !== -1) {
+      services.log(level, rest + text.slice(0, end));
+      rest = "";
+    }
+    rest += text.slice(end + 1);
+    if (rest.length > MAX_LINE_CHARS) flush();
     const done = typeof encoding === "function" ? encoding : callback;
     if (typeof done === "function") queueMicrotask(() => done());
     return true;
@@ -24,6 +45,7 @@ function outputTo(level: "info" | "error", fd: number) {
       | undefined;
     if (chunk != null && typeof chunk !== "function") write(chunk, undefined, done);
     else if (done) queueMicrotask(() => done());
+    flush();
   };
   const stream = { fd, isTTY: false, writable: true, write, end };
   const ignore = () => stream;

@@ -57,7 +57,7 @@ class Cipher {
 
   constructor(name: string, key: Uint8Array, iv: Uint8Array, isDecipher: boolean) {
     const known = name.toLowerCase().replace(/^id-aes(\d+)-gcm$/, "aes-$1-gcm");
-    if (!Object.hasOwn(MODES, known)) fail("Unknown cipher", "ERR_CRYPTO_UNKNOWN_CIPHER");
+    if (!Object.hasOwn(MODES, known)) fail(`Unknown cipher: ${name}`, "ERR_CRYPTO_UNKNOWN_CIPHER");
     this.#mode = MODES[known]!;
     if (key.length !== this.#mode.keyBytes) fail("Invalid key length", "ERR_CRYPTO_INVALID_KEYLEN");
     this.#key = Uint8Array.from(key);
