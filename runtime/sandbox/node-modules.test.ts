@@ -160,6 +160,27 @@ describe("process", () => {
 
 describe("Buffer", () => {
   gives(
+    "its errors have Node's codes",
+    `import { createCipheriv } from "node:crypto";`,
+    `const codeOf = (act: () => unknown) => { try { act(); } catch (error: any) { return [error.name, error.code]; } };
+     const two = Buffer.alloc(2); const cipher = (() => { try { createCipheriv("aes-128-none", "", ""); } catch (error: any) { return error.message; } })();
+     return [codeOf(() => two.readUInt16LE(1)), codeOf(() => two.writeUInt8(300, 0)), codeOf(() => Buffer.alloc(-1)), codeOf(() => Buffer.from(5 as any)),
+       codeOf(() => Buffer.concat("no" as any)), codeOf(() => two.toString("none" as any)), two.readUInt8(1), Buffer.from("ab", "latin1").equals(Buffer.concat([Buffer.from("a"), Buffer.from("b")])), cipher];`,
+    [
+      ...[
+        ["RangeError", "ERR_OUT_OF_RANGE"],
+        ["RangeError", "ERR_OUT_OF_RANGE"],
+        ["RangeError", "ERR_OUT_OF_RANGE"],
+      ],
+      ...[
+        ["TypeError", "ERR_INVALID_ARG_TYPE"],
+        ["TypeError", "ERR_INVALID_ARG_TYPE"],
+        ["TypeError", "ERR_UNKNOWN_ENCODING"],
+      ],
+      ...[0, true, "Unknown cipher: aes-128-none"],
+    ],
+  );
+  gives(
     "encodings there and back",
     `import { Buffer as Imported } from "node:buffer";`,
     `const text = "h\\u00e9llo \\u{1f600}";

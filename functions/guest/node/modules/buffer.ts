@@ -107,6 +107,48 @@ for (const encoding of ["ascii", "base64", "base64url", "hex", "latin1", "ucs2",
   };
 }
 
+/** What the package throws without one; programs tell errors apart by it. */
+function withCode(error: unknown): unknown {
+  if (!(error instanceof Error) || "code" in error) return error;
+  const isEncoding = error.message.startsWith("Unknown encoding");
+  const code =
+    error instanceof RangeError
+      ? "ERR_OUT_OF_RANGE"
+      : isEncoding
+        ? "ERR_UNKNOWN_ENCODING"
+        : error instanceof TypeError && "ERR_INVALID_ARG_TYPE";
+  if (code)
+    Object.defineProperty(error, "code", {
+      value: code,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  return error;
+}
+
+function tellCode(before: Method): Method {
+  return function (...args) {
+    try {
+      return before.apply(this, args);
+    } catch (error) {
+      throw withCode(error);
+    }
+  };
+}
+
+for (const name of ["alloc", "allocUnsafe", "allocUnsafeSlow", "from", "concat", "compare", "byteLength"]) {
+  replaceStatic(name, tellCode);
+}
+for (const name of Object.getOwnPropertyNames(Base.prototype)) {
+  if (
+    /^(?:read|write|swap)|^(?:fill|copy|equals|compare|toString|indexOf|lastIndexOf|includes)$/.test(name)
+  ) {
+    replaceMethod(name, tellCode);
+  }
+}
+Base.prototype["toLocaleString"] = Base.prototype["toString"]!;
+
 function isUtf8(input: ArrayBufferView | ArrayBuffer): boolean {
   try {
     strictDecoder.decode(input as ArrayBuffer);
