@@ -333,7 +333,6 @@ export interface Database {
     stack: string | null;
     data: Jsonb<JsonObject>;
   };
-  /** What failures have in common, and how far they are counted: see errors/. */
   /** What went on in a minute, of namespaces in which anything did: see activity/fold-activity.ts. */
   activity_minutes: {
     namespace_id: string;
@@ -350,6 +349,7 @@ export interface Database {
   /** One row. */
   activity_folds: { is_only: Generated<boolean>; below_xid: string; reached_at: Date };
   worker_minutes: { minute: Date; workers: number; slots: number; busy: number };
+  /** What failures have in common, and how far they are counted: see errors/. */
   error_groups: {
     namespace_id: string;
     fingerprint: string;
@@ -393,7 +393,6 @@ export interface Database {
     address: string | null;
     call_token: string | null;
   };
-  /** Callers that an API holds until a worker takes their calls; counted until `told_until`. */
   daily_runs: { namespace_id: string; day: string; runs: number; last_taken: number };
   /** How much namespaces with a limit of it store; of the day `infinity`: what belongs to none. */
   stored_bytes: {
@@ -406,6 +405,7 @@ export interface Database {
     next_at: Stamp;
   };
   open_streams: { id: string; namespace_id: string; counted_until: Date };
+  /** Callers that an API holds until a worker takes their calls; counted until `told_until`. */
   waiting_callers: { api_id: string; callers: number; told_until: Date };
   /** Codes that sign in to the console, each once. */
   sign_in_codes: { code_hash: Buffer; expires_at: Date };
