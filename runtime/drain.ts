@@ -77,7 +77,8 @@ export function createDrain(parts: DrainParts): Drain {
     );
   }
 
-  const answersCaller = ({ isDirect, hasCaller }: RunningAttempt) => isDirect || hasCaller === true;
+  const answersCaller = ({ isDirect, hasBegunCaller }: RunningAttempt) =>
+    isDirect || hasBegunCaller?.() === true;
 
   return {
     async retire() {

@@ -15,8 +15,8 @@ export interface RunningAttempt {
   isEnded: boolean;
   /** Its caller handed it over: it is not given back. */
   isDirect: boolean;
-  /** It was claimed, and answers its caller: it is not given back either. */
-  hasCaller?: boolean;
+  /** Of one that was claimed and met its caller: once something went over it is not given back either. */
+  hasBegunCaller?(): boolean;
   /** Whether its row is known to be in the table. */
   isInTable(): boolean;
 }
@@ -30,7 +30,7 @@ export function isLost({ stop: { signal } }: RunningAttempt): boolean {
 
 export interface RunningAttempts {
   /** An older attempt of the same run here is one that was lost. */
-  begin(attempt: Omit<RunningAttempt, "stop" | "isEnded" | "hasCaller">): RunningAttempt;
+  begin(attempt: Omit<RunningAttempt, "stop" | "isEnded" | "hasBegunCaller">): RunningAttempt;
   leave(attempt: RunningAttempt): void;
   find(claim: ClaimKey): RunningAttempt | undefined;
   /** Under whatever claim. */

@@ -70,8 +70,10 @@ export function createWork(parts: WorkParts): Work {
     let caller: MetCaller | undefined;
     const meetCaller: MeetCaller = async (apiId, request) => {
       caller = await callers?.meet(apiId, run.id, mine.stop.signal);
-      mine.hasCaller = caller !== undefined;
-      return caller?.toCall(request);
+      // Given back meanwhile: nothing goes over, so that another worker can meet it.
+      if (!caller || mine.stop.signal.aborted) return undefined;
+      mine.hasBegunCaller = caller.hasBegun;
+      return caller.toCall(request);
     };
     /** The wait for room is none of the attempt's time. */
     const enter = async (bytes: number): Promise<ClaimedRun> => {

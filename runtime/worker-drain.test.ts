@@ -1,6 +1,6 @@
 /** How a worker goes: it drains, retires, gives back, and what then becomes of its runs. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { CallAnswer } from "../core/contracts/direct-call.ts";
@@ -196,11 +196,19 @@ test("a queue that does not answer holds up no worker that stops: what it gives 
   assert.equal((await findRun(store, namespaceId, runId))?.state, "queued");
 });
 
-test("a run that answers its caller is not given back: it ends here, and its caller hears how", async (t) => {
+/** A run whose caller it meets, at work until its worker stops; what its caller hears. */
+async function stopWithCaller(t: TestContext, answers: boolean) {
   const callers = createCallerMeetings(systemClock);
   const said = createRecording<string>("word");
   const answer: CallAnswer = {
-    ...{ accepted() {}, head() {}, data() {}, end() {}, pull() {}, refused: (why) => said.add(why) },
+    ...{
+      accepted() {},
+      head: () => said.add("head"),
+      data() {},
+      end() {},
+      pull() {},
+      refused: (why) => said.add(why),
+    },
     done: (outcome) => said.add(outcome.state === "failed" ? outcome.error.code : outcome.state),
     lost: () => said.add("lost"),
   };
@@ -208,7 +216,11 @@ test("a run that answers its caller is not given back: it ends here, and its cal
   const worker = await openWorker(
     t,
     async (run, context) => {
-      await context.meetCaller?.("api", REQUEST);
+      const http = await context.meetCaller?.("api", REQUEST);
+      if (answers) {
+        http!.onHead({ status: 200, headers: [] });
+        await said.waitFor((word) => word === "head");
+      }
       met.resolve();
       return await runUntilAborted(run, context);
     },
@@ -216,12 +228,22 @@ test("a run that answers its caller is not given back: it ends here, and its cal
   );
   const runId = await queueRun(store, namespaceId);
   const call = { runId, namespaceId, functionId: "f", functionName: "f", revisionId: "r", isLimited: false };
-  callers.join("api", () => callers.handOver({ ...call, isClaimed: true, input: null }, answer));
+  callers.join("api", () => callers.handOver("api", { ...call, isClaimed: true, input: null }, answer));
   await ring(worker, runId);
   await met.promise;
   await worker.stop();
-  assert.deepEqual(said.items, ["worker_stopped"]);
+  return { said: said.items, run: await findRun(store, namespaceId, runId) };
+}
+
+test("a run that answers its caller is not given back: it ends here, and its caller hears how", async (t) => {
+  const { said, run } = await stopWithCaller(t, true);
+  assert.deepEqual(said, ["head", "worker_stopped"]);
   // As its task has it: tried again, and not queued as it was.
-  const run = await findRun(store, namespaceId, runId);
   assert.deepEqual([run?.error?.code, run?.attempts.length], ["worker_stopped", 1]);
+});
+
+test("one that has not begun to is given back, and its caller with it", async (t) => {
+  const { said, run } = await stopWithCaller(t, false);
+  assert.deepEqual(said, ["lost"]);
+  assert.deepEqual([run?.state, run?.attempts.length], ["queued", 0]);
 });

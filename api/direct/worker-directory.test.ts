@@ -105,3 +105,21 @@ test("one that cannot be reached counts as such once its lease would be over, an
   await look();
   assert.equal(directory.isQueueOnly(), false);
 });
+
+test("callers are held where each worker that may claim is connected and says that it asks for them", async (t) => {
+  const { standing, failures, opened, directory, look } = open(t);
+  await look();
+  assert.ok(directory.meetsCallers(), "none stands yet");
+  standing.workers = [worker("away", "127.0.0.1:1")];
+  await look();
+  assert.ok(!directory.meetsCallers());
+  await failures.waitFor(() => true);
+  standing.workers = [{ ...standing.workers[0]!, isLapsed: true }];
+  await look();
+  assert.ok(directory.meetsCallers());
+  // This one does not say so.
+  standing.workers = [worker("w", await listen(t))];
+  await look();
+  await opened.waitFor(() => true);
+  assert.ok(!directory.meetsCallers());
+});

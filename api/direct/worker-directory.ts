@@ -158,7 +158,11 @@ export function createWorkerDirectory({
     },
     meetsCallers() {
       if (!standing || standing.hasQueueWorkers || standing.workers.some(isUnreachable)) return false;
-      return [...links.values()].every((link) => !link.isOpen || link.meetsCallers);
+      return standing.workers.every(({ id, isDraining, isLapsed }) => {
+        const link = links.get(id);
+        // One that drains, or is gone, claims nothing more.
+        return link?.isOpen ? link.meetsCallers : isDraining || isLapsed;
+      });
     },
     onOpened: (act) => void opened.push(act),
     avoid: (link) => void draining.add(link.worker.id),

@@ -33,17 +33,21 @@ function open() {
 }
 
 test("an API is asked at once, or as soon as it is connected, and hands its caller over", async () => {
-  const { callers, answer } = open();
+  const { callers, said, answer } = open();
   const asked: string[] = [];
   const early = callers.meet("api", "run", going);
   callers.join("other", () => assert.fail("another API was asked"));
   const leave = callers.join("api", (runId) => asked.push(runId));
   assert.deepEqual(asked, ["run"]);
-  callers.handOver(CALL, answer);
+  callers.handOver("other", CALL, answer);
+  callers.handOver(undefined, CALL, answer);
+  assert.deepEqual(said, ["refused busy", "refused busy"]);
+  callers.handOver("api", CALL, answer);
   assert.ok(await early);
   const second = callers.meet("api", "second", going);
   assert.deepEqual(asked, ["run", "second"]);
-  callers.miss("second");
+  callers.miss("other", "second");
+  callers.miss("api", "second");
   assert.equal(await second, undefined);
   leave();
   void callers.meet("api", "third", going);
@@ -55,25 +59,43 @@ test("a caller that does not come in time, or whose run was stopped, is nobody's
   const late = callers.meet("api", "run", going);
   await clock.advance(5_000);
   assert.equal(await late, undefined);
-  callers.handOver(CALL, answer);
+  callers.handOver("api", CALL, answer);
+  callers.join("api", () => {});
   const stop = new AbortController();
   const stopped = callers.meet("api", "run", stop.signal);
   stop.abort();
   assert.equal(await stopped, undefined);
-  callers.handOver(CALL, answer);
+  callers.handOver("api", CALL, answer);
   assert.deepEqual(said, ["refused busy", "refused busy"]);
+});
+
+test("an API that has not come by then keeps no further run waiting, unless it was there a moment ago", async () => {
+  const { callers, clock } = open();
+  const first = callers.meet("api", "first", going);
+  await clock.advance(5_000);
+  assert.equal(await first, undefined);
+  assert.equal(await callers.meet("api", "second", going), undefined);
+  assert.equal(clock.sleepers, 0);
+  callers.join("api", () => {})();
+  await clock.advance(4_999);
+  const third = callers.meet("api", "third", going);
+  assert.equal(clock.sleepers, 1);
+  await clock.advance(5_000);
+  assert.equal(await third, undefined);
+  assert.equal(await callers.meet("api", "fourth", going), undefined);
 });
 
 test("a request that the row holds is fed from there, and the response goes to the caller", async () => {
   const { callers, said, answer } = open();
   const meeting = callers.meet("api", "run", going);
-  callers.handOver(CALL, answer);
+  callers.handOver("api", CALL, answer);
   const caller = (await meeting)!;
   const http = caller.toCall(REQUEST);
   const fed: string[] = [];
   http.onOpen({
     ...{ data: (bytes) => fed.push(String(bytes)), end: () => fed.push("end"), pull() {}, leave() {} },
   });
+  assert.equal(caller.hasBegun(), false);
   assert.deepEqual([http.head.hasBody, fed], [true, ["hello", "end"]]);
   http.onHead({ status: 201, headers: [] });
   http.onData(Buffer.from("abc"));
@@ -93,10 +115,11 @@ test("a request that the API holds is asked for; a run that was not recorded her
   const { callers, said, answer } = open();
   const meeting = callers.meet("api", "run", going);
   const head = { method: "POST", url: "http://a/", headers: [], hasBody: true };
-  const begun = callers.handOver({ ...CALL, http: head }, answer);
+  const begun = callers.handOver("api", { ...CALL, http: head }, answer);
   const caller = (await meeting)!;
   const http = caller.toCall(undefined);
   const heard: string[] = [];
+  assert.ok(caller.hasBegun());
   begun!.feed!.leave("response_not_taken");
   http.onOpen({ data() {}, end() {}, pull() {}, leave: () => heard.push("left") });
   await caller.record(

@@ -104,13 +104,13 @@ function serveConnection(
       const given = putBodyIntoCall(ask.call, payload);
       const answer = toAnswer(ask.no);
       const call = given.isClaimed
-        ? callers.handOver(given, answer)
+        ? callers.handOver(id, given, answer)
         : directCalls.begin(given, answer, bytes);
       if (call) calls.set(ask.no, call);
       return;
     }
     if (ask.t === "absent") {
-      callers.miss(ask.runId);
+      callers.miss(id, ask.runId);
       return;
     }
     const feed = calls.get(ask.no)?.feed;
