@@ -347,15 +347,15 @@ test("an error nobody foresaw says nothing of the inside", async () => {
 test("a database that is away is a 503", async () => {
   const tenant = await api.newTenant();
   await tenant.call("GET", "/v1/tasks");
-  const { pool } = api.store;
-  const query = pool.query;
+  const { plannedPool } = api.store;
+  const query = plannedPool.query;
   const refused = Object.assign(new Error("connect ECONNREFUSED 10.1.2.3:5432"), { code: "ECONNREFUSED" });
-  pool.query = (() => Promise.reject(refused)) as never;
+  plannedPool.query = (() => Promise.reject(refused)) as never;
   let answer: Answer;
   try {
     answer = await tenant.call("POST", "/v1/tasks", { body: HTTP_TASK });
   } finally {
-    pool.query = query;
+    plannedPool.query = query;
   }
   assertProblem(answer, 503, "database_unavailable");
   assert.doesNotMatch(JSON.stringify(answer.body), /10\.1\.2\.3/);

@@ -575,16 +575,18 @@ describe("background jobs", () => {
   });
 
   it("a job that fails is logged with its name and comes again; the others go on", async (t) => {
+    // What goes on is not sampled where it was just before.
+    await sql`UPDATE activity_folds SET reached_at = clock_timestamp()`.execute(db);
     await sql`ALTER TABLE workers RENAME TO hidden_workers`.execute(db);
     const { manual, errors, sleeps, sleepsTaken } = startWatched(t);
     await sleepsTaken(JOBS);
     await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
     const named = errors.map((fields) => (fields as { job: string }).job);
-    assert.deepEqual(named.sort(), ["activity", "rescue", "stats", "workers"]);
+    assert.deepEqual(named.sort(), ["rescue", "stats", "workers"]);
     const before = sleeps.length;
     await manual.advance(200);
     await sleepsTaken(before + 1);
-    assert.equal(errors.length, 4, "the rescue came again and succeeded");
+    assert.equal(errors.length, 3, "the rescue came again and succeeded");
   });
 
   it("while no run is open, jobs for runs look less often, until one comes", async (t) => {

@@ -107,7 +107,9 @@ test("a retry waits for its instant, is queued, and is claimed as the second att
 
   assert.deepEqual(await queueDueRetries(store, new Date(verdict.availableAt.getTime() - 1), 10), []);
   const queued = await queueDueRetries(store, verdict.availableAt, 10);
-  assert.deepEqual(queued, [{ runId: first.id, availableAt: verdict.availableAt, traceparent: null }]);
+  assert.deepEqual(queued, [
+    { runId: first.id, availableAt: verdict.availableAt, traceparent: null, comesFirst: false },
+  ]);
   assert.deepEqual(await queueDueRetries(store, verdict.availableAt, 10), [], "once");
 
   const second = await claim(store, workerId, first.id);

@@ -1,8 +1,9 @@
 /** The part "Activity" of the chapter "Runs". */
 import assert from "node:assert/strict";
 import { divideSpan, MAX_ACTIVITY_MS, MIN_ACTIVITY_MS } from "../../../core/domain/activity.ts";
+import { SAMPLE_BOUNDS } from "../../../core/store/activity/sample-activity.ts";
 import { ACTIVITY_MS } from "../../../scheduler/jobs.ts";
-import { type Statement, statement } from "./statement.ts";
+import { n, type Statement, statement } from "./statement.ts";
 
 const MINUTE_MS = 60_000;
 const FOLD = "core/store/activity/fold-activity.test.ts";
@@ -25,6 +26,11 @@ export const ACTIVITY: Statement[] = [
       assert.deepEqual([120, 121, 600, 601].map(stepOf), [1, 5, 5, 15]);
     },
     heldBy: [[DIVIDED, "a span has few slices, and the present is in the last of them"]],
+  },
+  {
+    says: `waiting is counted up to ${n(SAMPLE_BOUNDS.ofNamespace)}, and to fewer where more than ten namespaces have runs waiting`,
+    holds: () => assert.equal(SAMPLE_BOUNDS.inAll / SAMPLE_BOUNDS.ofNamespace, 10),
+    heldBy: [[FOLD, "runs that wait for a limit or an earlier run are sampled"]],
   },
   {
     says: "Schedulers count every 10 seconds",
