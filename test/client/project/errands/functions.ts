@@ -26,6 +26,8 @@ export const functions: Errands = {
       return items.length >= 2 ? items : undefined;
     });
     expect(lines[0]!.message === "called", "its log");
+    const figures = await unwrap(bellhop.GET("/v1/functions/{name}/figures", { params }));
+    expect(figures.runs > 0, "its figures");
     expect((await unwrap(bellhop.GET("/v1/functions"))).items.length > 0, "listed");
   },
 

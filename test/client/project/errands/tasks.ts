@@ -100,6 +100,8 @@ export const tasks: Errands = {
     expect(new Set(ids).size === ids.length && ids.length > 3, "each once");
     const upcoming = await unwrap(bellhop.GET("/v1/upcoming", { params: { query: { limit: 5 } } }));
     expect(upcoming.items.length === 5, "what comes next");
+    const density = await unwrap(bellhop.GET("/v1/upcoming/density", {}));
+    expect(density.items.length > 0, "how much of it, slice by slice");
   },
 
   async "describe a schedule, and leave out holidays"() {
