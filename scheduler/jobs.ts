@@ -79,6 +79,8 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
     },
     { name: "schedules", everyMs: 5_000, run: seekAllInstants },
     { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
+    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
+    { name: "error groups", everyMs: 1_000, run: foldAllErrors },
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
     {
@@ -122,8 +124,6 @@ function listForRuns(): Job[] {
     { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
     { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
     { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
-    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
-    { name: "error groups", everyMs: 1_000, run: foldAllErrors },
     { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
   ];

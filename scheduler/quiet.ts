@@ -1,7 +1,7 @@
 /**
  * Whether nothing goes on. While no run is open, jobs that do something for open runs alone look less often: an installation
  * that sleeps costs hardly anything. What is open is looked at every second, so a run that waits for them finds them as soon
- * as it would have. A direct call that is over at once is seen by nobody: what is done after its end may be late by the pace.
+ * as it would have. What is done after the ends of runs looks as often as ever: a run that is over at once is seen by nobody.
  *
  * lively → quiet, once no run has been open for `QUIET_AFTER_MS` → lively, as soon as one is seen.
  */

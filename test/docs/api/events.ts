@@ -45,10 +45,6 @@ export const EVENT_STATEMENTS: Statement[] = [
     "core/domain/error-groups.test.ts",
     "the last hours are listed, those without a count among them",
   ]),
-  held("and up to five seconds after where no run has been open for a while", [
-    "scheduler/jobs.test.ts",
-    "while no run is open, jobs for runs look less often, until one comes",
-  ]),
   held(`whose runs failed so, of the last ${MAX_ORIGINS} functions and tasks of the group`, [
     FOLD,
     "groups are found by their state, and by functions and tasks whose runs failed so",
