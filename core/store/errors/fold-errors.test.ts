@@ -80,7 +80,7 @@ test("failed, dead and expired runs count, each once; others do not", async () =
 
 const sumOf = (hours: Record<string, number>) => Object.values(hours).reduce((sum, count) => sum + count, 0);
 
-test("a group tells of its newest hours, of which a later count adds to each", async () => {
+test("a group has a count for each of the last hours, and later failures are added to it", async () => {
   await failRun("hourly");
   await fold();
   const old = Object.fromEntries(Array.from({ length: GROUP_HOURS }, (_, hour) => [hour, 5]));
