@@ -7,6 +7,7 @@ import { authenticate, requireKey } from "./auth/authenticate.ts";
 import { limitRequests } from "./auth/limit-requests.ts";
 import { limitBody } from "./bodies/body.ts";
 import { unknownToken } from "./completions/routes.ts";
+import { ERRORS_PATH } from "./docs/errors-page.ts";
 import type { ApiEnv, ApiParts } from "./environment.ts";
 import { apiFeatures } from "./features.ts";
 import { uploadBound } from "./functions/upload.ts";
@@ -16,6 +17,7 @@ import { measureRequests } from "./http/measured-requests.ts";
 import { mountRoutes } from "./http/mount-routes.ts";
 import { createNoRouteHandler } from "./http/no-route.ts";
 import { answerProblem, isRefusedValue, toBellhopError } from "./http/problem.ts";
+import { toAddress } from "./http/public-address.ts";
 import type { Feature } from "./http/route.ts";
 import { shedLoad } from "./http/shed-load.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
@@ -38,6 +40,12 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   const app = new Hono<ApiEnv>({ strict: false });
 
   app.use(measureRequests(metrics));
+  // Not of functions' own URLs: who calls them need not know of the API.
+  const errorsAddress = toAddress(ERRORS_PATH, parts.publicUrl);
+  app.use("/v1/*", async (context, next) => {
+    context.set("errorsAddress", errorsAddress);
+    await next();
+  });
   mountRoutes(
     app,
     routes.filter(({ path }) => PROBES.test(path)),

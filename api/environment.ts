@@ -103,6 +103,8 @@ export interface ApiEnv {
   Variables: {
     owner: KeyOwner;
     span?: Span;
+    /** Where what to do about errors is told, by their codes: answers of errors lead there. */
+    errorsAddress?: string;
     /** Of `/mcp`: asks the API's own routes, over the same connection. */
     dispatch?(request: Request): Promise<Response>;
   };

@@ -1,11 +1,13 @@
 /** What went wrong, as people and scripts are told: a sentence, what to do next, and an exit code. */
-import { type Problem, ProblemError } from "../client/client.ts";
+import { findHelp, type Problem, ProblemError } from "../client/client.ts";
 import { EXIT, type ExitCode } from "./exit-codes.ts";
 
 export interface FailureOptions {
   exitCode?: ExitCode;
   /** What to do next. */
   hint?: string | undefined;
+  /** Where more is told of it. */
+  help?: string | undefined;
   /** Further lines, such as an excerpt of source. */
   details?: readonly string[];
   code?: string;
@@ -16,6 +18,7 @@ export class Failure extends Error {
   override readonly name = "Failure";
   readonly exitCode: ExitCode;
   readonly hint: string | undefined;
+  readonly help: string | undefined;
   readonly details: readonly string[];
   readonly code: string;
 
@@ -23,6 +26,7 @@ export class Failure extends Error {
     super(message, { cause: options.cause });
     this.exitCode = options.exitCode ?? EXIT.failed;
     this.hint = options.hint;
+    this.help = options.help;
     this.details = options.details ?? [];
     this.code = options.code ?? "failed";
   }
@@ -74,6 +78,7 @@ export function fromProblem(problem: Problem, response: Response): Failure {
     exitCode: EXIT_OF_STATUS[response.status] ?? EXIT.failed,
     code: problem.code,
     hint: HINT_OF_CODE[problem.code] ?? wait,
+    help: findHelp(response),
     details: (problem.errors ?? [])
       .map(({ field, message }) => `${field}: ${message}`)
       .filter((line) => line !== problem.detail),

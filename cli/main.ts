@@ -33,11 +33,11 @@ async function main(args: readonly string[]): Promise<ExitCode> {
 }
 
 function tell(failure: Failure, cli: Cli, json: boolean): void {
-  const { message, code, exitCode, hint, details, cause } = failure;
+  const { message, code, exitCode, hint, help, details, cause } = failure;
   const out = createOutput(cli, json);
   if (json) {
     const problem = cause instanceof Error ? undefined : cause;
-    out.note(printableJson({ error: { code, message, exitCode, hint, details, problem } }));
+    out.note(printableJson({ error: { code, message, exitCode, hint, help, details, problem } }));
     return;
   }
   showFailure(out, failure);

@@ -38,12 +38,21 @@ export class ProblemError extends Error {
   override readonly name = "ProblemError";
   readonly problem: Problem;
   readonly response: Response;
+  /** Where it is told what to do about it, where the answer says so. */
+  readonly help: string | undefined;
 
   constructor(problem: Problem, response: Response) {
     super(`${problem.code}: ${problem.detail}`);
     this.problem = problem;
     this.response = response;
+    this.help = findHelp(response);
   }
+}
+
+/** Where an answer's `Link` leads for help. */
+export function findHelp({ headers, url }: Response): string | undefined {
+  const target = /<([^>]*)>\s*;\s*rel="?help"?/.exec(headers.get("link") ?? "")?.[1];
+  return target !== undefined && URL.canParse(target, url) ? new URL(target, url).href : target;
 }
 
 /** What a call resolves to. */

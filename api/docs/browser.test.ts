@@ -46,7 +46,7 @@ async function visit(path: string): Promise<{ page: string; complaints: string[]
   }
 }
 
-for (const path of ["/docs", "/docs/"])
+for (const path of ["/docs", "/docs/", "/docs/errors"])
   test(`${path} runs its script, and the console is empty`, options, async () => {
     const { page, complaints } = await visit(path);
     assert.deepEqual(complaints, []);

@@ -1,6 +1,7 @@
 /** `/docs`: the whole document as a page that asks nobody else for anything. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { REMEDIES } from "../../core/contracts/remedies.ts";
 import { openApi } from "../testing/open-api.ts";
 import { renderPage } from "./page.ts";
 import { renderInline, renderProse } from "./prose.ts";
@@ -8,10 +9,12 @@ import type { PublishedDocument, Schema } from "./published.ts";
 import { renderSchema, renderType } from "./schema.ts";
 
 const api = await openApi();
+const { body: errorsPage, headers: errorsHeaders } = await api.anonymous.call("GET", "/docs/errors");
 const { body: page, headers } = await api.anonymous.call("GET", "/docs");
 const document = (await api.anonymous.call("GET", "/openapi.json")).body as PublishedDocument;
 
-const all = (pattern: RegExp): string[] => [...page.matchAll(pattern)].map(([, found]) => found!);
+const all = (pattern: RegExp, text = page): string[] =>
+  [...text.matchAll(pattern)].map(([, found]) => found!);
 
 test("the page needs no key, and has every operation, every schema and every code", () => {
   const ids = new Set(all(/ id="([^"]+)"/g));
@@ -25,18 +28,54 @@ test("the page needs no key, and has every operation, every schema and every cod
     assert.ok(page.includes(code[1]!), code[1]);
 });
 
-test("every link leads to something on the page, no id is there twice", () => {
-  const ids = all(/ id="([^"]+)"/g);
-  assert.equal(new Set(ids).size, ids.length);
-  for (const target of all(/ href="#([^"]+)"/g)) assert.ok(ids.includes(target), target);
+test("every link leads to something on its page, no id is there twice", () => {
+  for (const text of [page, errorsPage]) {
+    const ids = all(/ id="([^"]+)"/g, text);
+    assert.equal(new Set(ids).size, ids.length);
+    for (const target of all(/ href="#([^"]+)"/g, text)) assert.ok(ids.includes(target), target);
+  }
+});
+
+test("each error has its place on the page of errors, with where it comes from and what to do", () => {
+  const entries = [...errorsPage.matchAll(/<article id="(\w+)">(.*?)<\/article>/gs)];
+  assert.deepEqual(
+    entries.map(([, code]) => code),
+    Object.keys(REMEDIES).sort(),
+  );
+  for (const [, , text] of entries)
+    assert.match(text!, /"facts">(status \d{3}|error of a run).*<p>.+<\/p>\n<p><strong>What to do:/s);
+  assert.match(
+    errorsPage,
+    /<article id="unknown_queue">.*?status 422.*?does not have.*?<code>PUT \/v1\/queues/s,
+  );
+});
+
+test("an error of the API leads to its place there; one of a function's URL does not", async () => {
+  const { newTenant, anonymous } = api;
+  const refused = await (await newTenant()).call("GET", "/v1/tasks?limit=0");
+  assert.deepEqual(
+    [refused.body.type, refused.headers.get("link")],
+    ["about:blank", '</docs/errors#invalid_input>; rel="help"'],
+  );
+  const stranger = await anonymous.call("GET", "/v1/tasks");
+  assert.equal(stranger.headers.get("link"), '</docs/errors#unauthenticated>; rel="help"');
+  assert.equal((await anonymous.call("GET", "/fn/default/none")).headers.get("link"), null);
 });
 
 test("all that it loads is its API's own, and nothing is inline", async () => {
   const loaded = all(/ (?:href|src)="(?!#)([^"]+)"/g);
-  assert.deepEqual(loaded.sort(), ["data:,", "docs/page.css", "docs/page.js", "openapi.json"]);
+  assert.deepEqual(loaded.sort(), ["data:,", "docs/errors", "docs/page.css", "docs/page.js", "openapi.json"]);
   assert.doesNotMatch(page, /<style|<script(?! type="module" src)| style=| on\w+=/);
   const policy = headers.get("content-security-policy") ?? "";
   assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self';/);
+  assert.equal(errorsHeaders.get("content-security-policy"), policy);
+  assert.deepEqual(all(/ (?:href|src)="(?!#)([^"]+)"/g, errorsPage).sort(), [
+    "../docs",
+    "../docs/page.css",
+    "../docs/page.js",
+    "data:,",
+  ]);
+  assert.doesNotMatch(errorsPage, /<style|<script(?! type="module" src)| style=| on\w+=/);
   assert.doesNotMatch(policy, /unsafe|\*|https?:/);
   for (const [path, type] of [
     ["/docs/page.css", "text/css; charset=utf-8"],
@@ -49,10 +88,12 @@ test("all that it loads is its API's own, and nothing is inline", async () => {
   }
 });
 
-test("with a slash at its end the address leads to the same, from one step further down", async () => {
+test("with a slash at its end an address leads to the same, from one step further down", async () => {
   const { body } = await api.anonymous.call("GET", "/docs/");
   assert.ok(body.includes(' src="../docs/page.js"'));
   assert.ok(body.replaceAll(/ (href|src)="\.\.\//g, ' $1="') === page);
+  const errors = await api.anonymous.call("GET", "/docs/errors/");
+  assert.ok(errors.body.replaceAll('"../../', '"../') === errorsPage);
 });
 
 test("who has the page already is told so", async () => {

@@ -5,6 +5,7 @@ import { type PlacedOperation, renderOperation } from "./operation.ts";
 import { renderProse } from "./prose.ts";
 import type { PublishedDocument } from "./published.ts";
 import { renderSchema } from "./schema.ts";
+import { renderShell } from "./shell.ts";
 
 /** @param root what leads from the page to the API's root: `""`, or `"../"` where its address ends with a slash */
 export function renderPage(document: PublishedDocument, root: string): string {
@@ -14,29 +15,18 @@ export function renderPage(document: PublishedDocument, root: string): string {
     ...tag,
     operations: operations.filter(({ tags: [first] }) => first === tag.name),
   }));
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${info.title} API ${info.version}</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="${root}docs/page.css">
-<script type="module" src="${root}docs/page.js"></script>
-</head>
-<body>
-<nav aria-label="Operations">
-<p class="title"><a href="#top">${info.title} ${info.version}</a></p>
-<label hidden>Find <input type="search" id="find" autocomplete="off"></label>
-<p id="none" hidden>Nothing matches.</p>
-${groups.map(renderGroupLinks)}
-${renderSchemaLinks(Object.keys(components.schemas))}
-</nav>
-<main id="top">
-<h1>${info.title} API</h1>
+  return renderShell({
+    title: `${info.title} API ${info.version}`,
+    root,
+    list: {
+      label: "Operations",
+      heading: `${info.title} ${info.version}`,
+      sections: html`${groups.map(renderGroupLinks)}
+${renderSchemaLinks(Object.keys(components.schemas))}`,
+    },
+    main: html`<h1>${info.title} API</h1>
 ${renderProse(info.description)}
-<p>Made of the same document as <a href="${root}openapi.json">openapi.json</a>.</p>
+<p>Made of the same document as <a href="${root}openapi.json">openapi.json</a>. What to do about an error is told <a href="${root}docs/errors">by its code</a>.</p>
 ${groups.map(
   ({
     name,
@@ -50,12 +40,8 @@ ${Object.entries(components.schemas).map(
   ([name, schema]) => html`<article id="schema-${name}"><h3><a href="#schema-${name}">${name}</a></h3>
 ${schema.description ? renderProse(schema.description) : ""}${renderSchema(schema)}</article>`,
 )}
-</section>
-</main>
-</body>
-</html>
-`;
-  return String(page);
+</section>`,
+  });
 }
 
 function listOperations({ paths }: PublishedDocument): PlacedOperation[] {

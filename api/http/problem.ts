@@ -4,14 +4,19 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { ZodError, type z } from "zod";
 import { toFieldErrors } from "../../core/contracts/plain-words.ts";
+import { REMEDIES } from "../../core/contracts/remedies.ts";
 import { BellhopError, databaseUnavailable } from "../../core/errors.ts";
 import { PROBLEM_CONTENT_TYPE, toProblemText } from "../../core/problem.ts";
 import { isDatabaseAway, isDatabaseRefusing } from "../../core/store/database-away.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 
+/** Its code's place on the page of errors goes with it, as a link that helps (RFC 8288); ADR 0078 says why `type` has it not. */
 export function answerProblem(context: Context, error: BellhopError): Response {
   if (error.status === 401) context.header("www-authenticate", 'Bearer realm="bellhop"');
   if (error.retryAfterSeconds !== undefined) context.header("retry-after", String(error.retryAfterSeconds));
+  const help: string | undefined = context.get("errorsAddress");
+  if (help !== undefined && error.code in REMEDIES)
+    context.header("link", `<${help}#${error.code}>; rel="help"`);
   // What is left of the request is not worth waiting for.
   if (error.status === 408) context.header("connection", "close");
   return context.body(toProblemText(error), error.status as ContentfulStatusCode, {

@@ -16,6 +16,7 @@ async function collectAddresses(tenant: TestCaller): Promise<string[]> {
     body: null,
     headers: { prefer: "respond-async" },
   });
+  const refused = await tenant.call("GET", "/v1/tasks/none");
   const hook = await tenant.call("POST", "/v1/functions/greet/hooks", { body: {} });
   // Events are shown once no older transaction of the server is open: another test's may be.
   const next = await until(async () => {
@@ -27,7 +28,7 @@ async function collectAddresses(tenant: TestCaller): Promise<string[]> {
   return [
     ...[task, run, fn, call].map(({ headers }) => headers.get("location")!),
     hook.body.url,
-    /^<(.*)>/.exec(next)![1]!,
+    ...[next, refused.headers.get("link")!].map((link) => /^<(.*)>/.exec(link)![1]!),
   ];
 }
 
@@ -38,6 +39,7 @@ const PATHS = [
   /^\/v1\/runs\/[\w-]+$/,
   /^\/hooks\/bhk_[\w-]+$/,
   /^\/v1\/events\?/,
+  /^\/docs\/errors#not_found$/,
 ];
 
 test("without it they are paths", async () => {

@@ -1,4 +1,4 @@
-/** `/openapi.json`: the document of all routes, this one included; and `/docs`, its page. */
+/** `/openapi.json`: the document of all routes, this one included; and `/docs`, its pages. */
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { PublishedDocument } from "../docs/published.ts";
@@ -58,7 +58,10 @@ export function documentFeature(listFeatures: () => Feature[], publicUrl?: strin
           return { status: 200, content, contentType: "application/json", headers: { etag } } as const;
         },
       }),
-      ...docsRoutes(() => JSON.parse(findDocument().text) as PublishedDocument),
+      ...docsRoutes({
+        readDocument: () => JSON.parse(findDocument().text) as PublishedDocument,
+        listRoutes: () => listFeatures().flatMap(({ routes }) => routes),
+      }),
     ],
   };
 }

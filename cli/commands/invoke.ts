@@ -97,7 +97,7 @@ export async function withRunError(
 ): Promise<Failure> {
   const { data: run } = await client.GET("/v1/runs/{id}", { params: { path: { id: runId } } });
   const details = run?.error ? describeRunError(run.error, out.noteStyle).slice(1) : [];
-  const { message, exitCode, code, cause } = failure;
+  const { message, exitCode, code, cause, help } = failure;
   const hint = failure.hint ?? `The run: bellhop runs get ${runId}`;
   return new Failure(`${code}: ${message}`, {
     exitCode: code === "run_not_finished" ? exitCode : 1,
@@ -105,5 +105,6 @@ export async function withRunError(
     details,
     cause,
     hint,
+    help,
   });
 }

@@ -69,7 +69,7 @@ function describeWait(run: Run, now: number): string {
   return ahead > 0 ? `due in ${formatDuration(ahead)}` : `waiting for ${formatDuration(-ahead)}`;
 }
 
-async function showEnd({ client, out }: Session, run: Run): Promise<void> {
+async function showEnd({ client, out, target }: Session, run: Run): Promise<void> {
   if (!out.json) {
     const { items } = await unwrap(client.GET("/v1/runs/{id}/logs", { params: { path: { id: run.id } } }));
     for (const line of items) for (const text of formatLine(line, out.style)) out.line(text);
@@ -78,5 +78,6 @@ async function showEnd({ client, out }: Session, run: Run): Promise<void> {
   }
   if (run.state === "succeeded") return;
   const hint = run.state === "dead" ? `bellhop dead-letters redrive ${run.id} tries it again.` : undefined;
-  throw new Failure(`The run is ${run.state}.`, { code: run.error?.code ?? run.state, hint });
+  const help = run.error ? `${target.url}/docs/errors#${run.error.code}` : undefined;
+  throw new Failure(`The run is ${run.state}.`, { code: run.error?.code ?? run.state, hint, help });
 }

@@ -63,13 +63,27 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
+export function Help({ address }: { address: string }) {
+  return (
+    <a href={address} target="_blank" rel="noopener">
+      What to do about it
+    </a>
+  );
+}
+
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
-  const { message, code } = toFault(error);
+  const { message, code, help } = toFault(error);
   return (
     <div class="problem" role="alert">
       <p>{message}</p>
       <p class="small">
         <code>{code}</code>
+        {help && (
+          <>
+            {" · "}
+            <Help address={help} />
+          </>
+        )}
         {retry && (
           <>
             {" · "}

@@ -1,5 +1,6 @@
 /** What has just been done, or could not be: said for a moment, and to screen readers. */
 import { useEffect, useState } from "preact/hooks";
+import { Help } from "./page.tsx";
 
 const SHOWN_MS = 6_000;
 
@@ -7,6 +8,8 @@ interface Toast {
   id: number;
   text: string;
   tone: "good" | "bad";
+  /** Where it is told what to do about it. */
+  help: string | undefined;
 }
 
 let toasts: Toast[] = [];
@@ -18,9 +21,9 @@ function change(next: Toast[]): void {
   for (const watcher of watchers) watcher();
 }
 
-export function toast(text: string, tone: Toast["tone"] = "good"): void {
+export function toast(text: string, tone: Toast["tone"] = "good", help?: string): void {
   const id = nextId++;
-  change([...toasts.slice(-3), { id, text, tone }]);
+  change([...toasts.slice(-3), { id, text, tone, help }]);
   setTimeout(() => change(toasts.filter((each) => each.id !== id)), SHOWN_MS);
 }
 
@@ -33,9 +36,9 @@ export function Toasts() {
   }, []);
   return (
     <div class="toasts" role="status" aria-live="polite">
-      {shown.map(({ id, text, tone }) => (
+      {shown.map(({ id, text, tone, help }) => (
         <div class="toast" data-tone={tone} key={id}>
-          {text}
+          {text} {help && <Help address={help} />}
         </div>
       ))}
     </div>

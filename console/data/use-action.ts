@@ -28,7 +28,8 @@ export function useAction({ isQuiet = false } = {}): Action {
       } catch (fault) {
         if (isSignedOutBy(fault)) return false;
         setError(fault);
-        if (!isQuiet) toast(toFault(fault).message, "bad");
+        const { message, help } = toFault(fault);
+        if (!isQuiet) toast(message, "bad", help);
         return false;
       } finally {
         setBusy(false);

@@ -1,7 +1,8 @@
 /** An error as its author wants it: the message, the line in the source where it was thrown, the stack. */
 import { type Schemas, unwrap } from "../../client/client.ts";
 import { Code, Json } from "../components/code.tsx";
-import { Section } from "../components/page.tsx";
+import { Help, Section } from "../components/page.tsx";
+import { helpWith } from "../data/problem.ts";
 import { client, useQuery } from "../data/use-query.ts";
 import { findSourceLine } from "./source-line.ts";
 
@@ -15,7 +16,15 @@ const AROUND = 3;
 export function RunError({ run, error: { code, message, details } }: RunErrorProps) {
   const stack = readStack(details);
   return (
-    <Section title="Error" aside={<code>{code}</code>}>
+    <Section
+      title="Error"
+      aside={
+        <>
+          <code>{code}</code>
+          <Help address={helpWith(code)} />
+        </>
+      }
+    >
       <p class="problem">{message}</p>
       {stack !== undefined && run.function !== null && run.revision !== null && (
         <SourceLines name={run.function} revision={run.revision} stack={stack} />

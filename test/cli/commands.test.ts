@@ -211,7 +211,11 @@ test("tasks: made, shown in words, paused, resumed, run, filled in, cancelled", 
   await done(["tasks", "backfill", "nightly", ...span, "--yes"], /backfill succeeded: 3 done, 0 failed/);
   await refused(["tasks", "cancel", "nightly"], 2, /Give --yes/);
   await done(["tasks", "cancel", "nightly", "--yes"], /nightly is cancelled/);
-  await refused(["tasks", "get", "nowhere"], 4, /Error: /);
+  await refused(
+    ["tasks", "get", "nowhere"],
+    4,
+    /Error: .*\nWhat to do about it: http.*\/docs\/errors#not_found/,
+  );
   await write("task.yaml", `key: from-a-file\ntype: function\nfunction: hello\nschedule: { every: 1h }\n`);
   await done(["tasks", "create", "--file", "task.yaml", "--name", "by hand"], /from-a-file(.|\n)*by hand/);
   await done(["tasks", "remove", "from-a-file", "--yes"], /is removed/);

@@ -97,7 +97,7 @@ test("it has the licence, and the version of the API", async () => {
 const LEFT_OUT = [
   // For browsers.
   ...["GET /", "GET /console", "GET /console/{view}", "GET /console/assets/{file}"],
-  ...["GET /docs", "GET /docs/page.css", "GET /docs/page.js"],
+  ...["GET /docs", "GET /docs/errors", "GET /docs/page.css", "GET /docs/page.js"],
   ...["POST /console/sign-in", "POST /console/oidc/begin", "POST /console/oidc/finish"],
   // Of an installation with a clock for tests, and of what an application has enqueued in SQL.
   ...["GET /v1/clock", "POST /v1/clock/advance", "DELETE /v1/invalid-tasks/{id}"],

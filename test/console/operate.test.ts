@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Page, Request } from "playwright-core";
-import { assertQuiet, findChromium, type OpenConsole, openConsole, settle } from "./open-console.ts";
+import { assertQuiet, findChromium, type OpenConsole, openConsole, settle, wasSent } from "./open-console.ts";
 
 const { program, skip } = await findChromium();
 const MANY = 5_000;
@@ -28,12 +28,6 @@ describe("the console in use", { skip, timeout: 110_000 }, () => {
     return counts.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
   }
 
-  /** What a policy refuses may be told of as a request, too, which then fails as refused. */
-  const wasSent = (request: Request) => {
-    const failure = request.failure();
-    return failure === null || /^net::ERR_(?!BLOCKED)/.test(failure.errorText);
-  };
-
   it("finds a dead letter, reads the line that threw, mends it, and redrives", async () => {
     const broken = "export default () => {\n  throw new Error('the door is shut');\n};\n";
     await call("PUT", "/v1/functions/door", { files: { "door.ts": broken } });
@@ -42,6 +36,11 @@ describe("the console in use", { skip, timeout: 110_000 }, () => {
     const page = await console.visit("/dead-letters");
     await page.getByRole("link", { name: "door" }).click();
     await page.getByRole("region", { name: "Source lines" }).getByText("▸    2    throw").waitFor();
+    const opened = page.waitForEvent("popup");
+    await page.getByRole("link", { name: "What to do about it" }).click();
+    const help = await opened;
+    await help.locator("#function_error:target").getByText("Look at the stack").waitFor();
+    await help.close();
     await call("PUT", "/v1/functions/door", { files: { "door.ts": "export default () => 'open';\n" } });
     await button(page, "Redrive").click();
     await page.getByText("It is tried again.").waitFor();

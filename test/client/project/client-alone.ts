@@ -37,8 +37,7 @@ async function giveHeaders(): Promise<void> {
   }
 }
 
-/** The code of the problem that it was answered with. */
-async function refusedWith(answer: () => Response): Promise<string> {
+async function refusedWith(answer: () => Response): Promise<ProblemError> {
   const { fetch } = createRecorder(answer);
   const asking = unwrap(createClient({ ...BASE, fetch }).GET("/v1/tasks"));
   const error = await asking.then(
@@ -46,14 +45,18 @@ async function refusedWith(answer: () => Response): Promise<string> {
     (thrown: unknown) => thrown,
   );
   expect(error instanceof ProblemError, "a problem");
-  return error.problem.code;
+  return error;
 }
 
 async function tellProblems(): Promise<void> {
-  expect((await refusedWith(() => new Response(null, { status: 304 }))) === "not_modified", "a 304");
-  expect((await refusedWith(() => new Response("Bad Gateway", { status: 502 }))) === "unknown", "a proxy's");
+  const same = await refusedWith(() => new Response(null, { status: 304 }));
+  expect(same.problem.code === "not_modified", "a 304");
+  const proxy = await refusedWith(() => new Response("Bad Gateway", { status: 502 }));
+  expect(proxy.problem.code === "unknown" && proxy.help === undefined, "a proxy's");
   const problem = { type: "about:blank", title: "Gone", status: 410, detail: "it is gone", code: "gone" };
-  expect((await refusedWith(() => Response.json(problem, { status: 410 }))) === "gone", "the API's");
+  const headers = { link: '<https://x/docs/errors#gone>; rel="help"' };
+  const gone = await refusedWith(() => Response.json(problem, { status: 410, headers }));
+  expect(gone.problem.code === "gone" && gone.help === "https://x/docs/errors#gone", "the API's");
 }
 
 void giveHeaders().then(tellProblems);

@@ -27,6 +27,10 @@ const opening: Statement[] = [
       .execute();
     await until(async () => (await tenant.call("GET", "/v1/whoami")).status === 401 || undefined);
   }),
+  held('leads to what to do about it: Link: </docs/errors#invalid_input>; rel="help"', [
+    "api/docs/docs.test.ts",
+    "an error of the API leads to its place there",
+  ]),
   held("(two hosts, two lengths, a length and chunks) is a 400, and its connection is closed", [
     "test/system/raw-requests.test.ts",
     "answers 400 and closes",

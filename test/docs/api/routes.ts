@@ -17,7 +17,7 @@ const INVOKE = "| status | code |";
 /** They are told of beside the table. */
 const ELSEWHERE = new Set([
   ...["/healthz", "/readyz", "/metrics"],
-  ...["/openapi.json", "/docs", "/docs/page.css", "/docs/page.js"],
+  ...["/openapi.json", "/docs", "/docs/errors", "/docs/page.css", "/docs/page.js"],
   ...["/console/assets/:file", "/console/:view{[^]+}"],
 ]);
 const FUNCTION_URL = "/fn/{namespace}/{name}[@tag]/…";
