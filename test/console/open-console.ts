@@ -1,7 +1,7 @@
 /** The roles as real processes, and a real Chromium that looks at their console. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page, type Request } from "playwright-core";
 import { openStore } from "../../core/store/database.ts";
 import { createSignInCode } from "../../core/store/sign-in-codes.ts";
 import { type Cluster, startCluster } from "../system/cluster.ts";
@@ -49,6 +49,7 @@ export async function openConsole(program: string): Promise<OpenConsole> {
   const origin = cluster.api.url;
   const url = `${origin}/console`;
   let complaints: string[] = [];
+  let foreign: Request[] = [];
 
   const listen = (page: Page) => {
     page.setDefaultTimeout(PATIENCE_MS);
@@ -60,7 +61,7 @@ export async function openConsole(program: string): Promise<OpenConsole> {
     page.on("pageerror", (error) => complaints.push(String(error)));
     page.on("request", (request) => {
       if (!/^(data|blob|about):/.test(request.url()) && !request.url().startsWith(origin))
-        complaints.push(`a request to ${request.url()}`);
+        foreign.push(request);
     });
   };
   const openTab = async (options: BrowserContextOptions = {}) => {
@@ -93,8 +94,10 @@ export async function openConsole(program: string): Promise<OpenConsole> {
       return page;
     },
     takeComplaints() {
-      const taken = complaints;
+      const sent = foreign.filter(wasSent).map((request) => `a request to ${request.url()}`);
+      const taken = [...complaints, ...sent];
       complaints = [];
+      foreign = [];
       return taken;
     },
     async close() {
@@ -102,6 +105,12 @@ export async function openConsole(program: string): Promise<OpenConsole> {
       await cluster.stop();
     },
   };
+}
+
+/** What a policy refuses may be told of as a request, too, which then fails as refused. */
+export function wasSent(request: Request): boolean {
+  const failure = request.failure();
+  return failure === null || /^net::ERR_(?!BLOCKED)/.test(failure.errorText);
 }
 
 /** Nothing was complained of. */
