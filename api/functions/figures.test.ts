@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { newId } from "../../core/store/ids.ts";
+import type { Store } from "../../core/store/database.ts";
+import { FIGURED_RUNS, readFigures } from "../../core/store/functions/figures.ts";
+import { firstIdOf, newId } from "../../core/store/ids.ts";
 import { openApi } from "../testing/open-api.ts";
 
 const api = await openApi();
@@ -54,4 +56,33 @@ test("of a function that is not there, or another's, there are none", async () =
   await other.call("PUT", "/v1/functions/greet", { body: { source: "export default () => 1;" } });
   const { status, body } = await tenant.call("GET", "/v1/functions/greet/figures");
   assert.deepEqual([status, body.code], [404, "not_found"]);
+});
+
+/** Of a function that was made long ago: how many runs are found, and by how many looks. */
+async function countLooks(functionId: string): Promise<{ runs: number; looks: number }> {
+  let looks = 0;
+  const pool = {
+    query: (...given: [string, unknown[]]) => {
+      looks += 1;
+      return api.store.pool.query(...given);
+    },
+  } as Store["pool"];
+  const { runs } = await readFigures({ ...api.store, pool }, functionId);
+  return { runs, looks };
+}
+
+test("runs are looked for further back only where the last day has too few of them", async () => {
+  const { namespaceId } = await api.newTenant();
+  const daysAgo = (days: number) => firstIdOf(new Date(Date.now() - days * 86_400_000));
+  const functionId = daysAgo(100);
+  const insertRuns = async (ids: readonly string[]) =>
+    await api.store.pool.query(
+      `INSERT INTO task_runs (id, finished_at, namespace_id, function_id, type, trigger, state, scheduled_for, available_at)
+       SELECT id, now(), $2, $3, 'function', 'invoke', 'succeeded', now(), now() FROM unnest($1::uuid[]) id`,
+      [ids, namespaceId, functionId],
+    );
+  await insertRuns([daysAgo(50)]);
+  assert.deepEqual(await countLooks(functionId), { runs: 1, looks: 4 });
+  await insertRuns(Array.from({ length: FIGURED_RUNS }, newId));
+  assert.deepEqual(await countLooks(functionId), { runs: FIGURED_RUNS, looks: 1 });
 });

@@ -20,9 +20,10 @@ import { removeExpiredEvents } from "./events/record.ts";
 import { removeExpiredExpectations } from "./expectations/expire.ts";
 import { findUnfired } from "./expectations/unfired.ts";
 import { watchExpectations } from "./expectations/watch.ts";
+import { readFigures } from "./functions/figures.ts";
 import { removeFunction } from "./functions/remove.ts";
 import { removeExpiredKeys } from "./idempotency.ts";
-import { newId } from "./ids.ts";
+import { firstIdOf, newId } from "./ids.ts";
 import { keepAnswer, takeKeyOrAnswer } from "./kept-answers.ts";
 import { admitRuns } from "./limits/admit-runs.ts";
 import { adoptWaiting } from "./limits/adopt-waiting.ts";
@@ -560,6 +561,14 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "a function's lines": { use: (s) => listFunctionLogs(s.db, id, 50, undefined) },
   "a function's lines of one run": {
     use: (s) => listFunctionLogs(s.db, id, 50, undefined, { runId: id, level: "warn", since: now }),
+  },
+  "what a function's last runs took": {
+    use: (s) => readFigures(s, newId()),
+    index: `${TODAY}_function_id_id_idx`,
+  },
+  "what the last runs of a function took that was made long ago": {
+    use: (s) => readFigures(s, firstIdOf(new Date(now.getTime() - 90 * 86_400_000))),
+    index: `${TODAY}_function_id_id_idx`,
   },
   "a function's next lines": {
     use: (s) => readFunctionLogsAfter(s.db, id, { position: "1:1", snapshot: "1:1:" }, 50),

@@ -1,5 +1,6 @@
 /** What the last runs of a function tell of it. */
 import type { QueryScope } from "../database.ts";
+import { earliestTraceOf, firstIdOf } from "../ids.ts";
 
 export interface Spread {
   median: number;
@@ -37,11 +38,27 @@ const FIGURES = `
   FROM (
     SELECT r.state, r.finished_at, extract(epoch FROM r.finished_at - r.started_at)::float8 * 1000 AS "tookMs",
       r.attempts -> -1 -> 'isolate' AS isolate
-    FROM task_runs r WHERE r.function_id = $1 AND r.finished_at < 'infinity' ORDER BY r.id DESC LIMIT ${FIGURED_RUNS}
+    FROM task_runs r
+    WHERE r.function_id = $1 AND r.id >= $2 AND r.finished_at >= $3 AND r.finished_at < 'infinity'
+    ORDER BY r.id DESC LIMIT ${FIGURED_RUNS}
   ) AS last`;
 
-/** Of its newest runs that have ended. */
+const DAY_MS = 86_400_000;
+/** How many times as far back is looked where too few were found. */
+const WIDER = 8;
+
+/**
+ * Of its newest runs that have ended. The last day is looked at first, and further back only where that has too few of
+ * them, up to when the function was made: a statement is planned for the partitions of all days that it may find rows in.
+ */
 export async function readFigures({ pool }: QueryScope, functionId: string): Promise<FunctionFigures> {
-  const { rows } = await pool.query<FunctionFigures>(FIGURES, [functionId]);
-  return rows[0]!;
+  const nowMs = Date.now();
+  const madeMs = earliestTraceOf(functionId).getTime();
+  for (let days = 1; ; days *= WIDER) {
+    const sinceMs = Math.max(madeMs, nowMs - days * DAY_MS);
+    const sinceId = firstIdOf(new Date(sinceMs));
+    const values = [functionId, sinceId, earliestTraceOf(sinceId)];
+    const { rows } = await pool.query<FunctionFigures>(FIGURES, values);
+    if (rows[0]!.runs === FIGURED_RUNS || sinceMs === madeMs) return rows[0]!;
+  }
 }
