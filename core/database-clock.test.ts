@@ -43,5 +43,15 @@ describe("the database's clock", () => {
     // The look is under way; the loop rests again when it was heard.
     await machine.waitForSleepers(1);
     assert.deepEqual(clock.now(), later);
+    // It has moved: the next look comes as soon, and those after it less often.
+    await setDatabaseClock(store, new Date(later.getTime() + 2_000));
+    await machine.advance(2_000);
+    await machine.waitForSleepers(1);
+    await setDatabaseClock(store, START);
+    await machine.advance(4_999);
+    assert.deepEqual(clock.now(), new Date(later.getTime() + 6_999));
+    await machine.advance(1);
+    await machine.waitForSleepers(1);
+    assert.deepEqual(clock.now(), START);
   });
 });

@@ -1,13 +1,15 @@
 /**
- * The database's time, which decides what is due: the machine's own clock may be wrong, or leap. It is looked at every
- * other second; between two looks time goes on as it does for the process.
+ * The database's time, which decides what is due: the machine's own clock may be wrong, or leap. It is looked at every few
+ * seconds, sooner where it has just moved; between two looks time goes on as it does for the process.
  */
 import { type Clock, systemClock } from "./clock.ts";
 import { createLoopRest } from "./loop-rest.ts";
 import { askServer } from "./store/contact.ts";
 import type { Store } from "./store/database.ts";
 
-const LOOK_MS = 2_000;
+/** After a look that moved what was known by more than the clocks of two machines drift apart, and after any other. */
+const LOOK_MS = { moved: 2_000, steady: 5_000 };
+const DRIFT_MS = 1;
 
 /** The database's word, and when it was asked for and heard by a clock that makes no leap. */
 export interface DatabaseLook {
@@ -42,16 +44,22 @@ export async function openDatabaseClock(
   let offsetMs: number | undefined;
   const loop = createLoopRest(clock);
 
+  let restMs = LOOK_MS.moved;
+
   async function look(): Promise<void> {
     const askedMs = clock.steadyMs();
     const { at } = await askServer(store.db);
-    offsetMs = alignOffset(offsetMs, { atMs: at.getTime(), askedMs, heardMs: clock.steadyMs() });
+    const knownMs = offsetMs;
+    offsetMs = alignOffset(knownMs, { atMs: at.getTime(), askedMs, heardMs: clock.steadyMs() });
+    const isSteady = knownMs !== undefined && Math.abs(offsetMs - knownMs) <= DRIFT_MS;
+    restMs = isSteady ? LOOK_MS.steady : LOOK_MS.moved;
   }
 
   async function run(): Promise<void> {
     for (;;) {
-      await loop.rest(LOOK_MS);
+      await loop.rest(restMs);
       if (loop.stopped.aborted) return;
+      restMs = LOOK_MS.moved;
       // While the database is away time goes on; whoever needs it says so.
       await look().catch(() => {});
     }

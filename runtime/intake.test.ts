@@ -3,8 +3,9 @@ import { test } from "node:test";
 import type { Bell } from "../core/queue/transport.ts";
 import { newId } from "../core/store/ids.ts";
 import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
+import { SWEEP_OVERDUE_MS } from "../core/store/runs/find-claimable.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { type ClaimSource, createIntake, IntakeClosed, LEFT_OVER_MS, SWEEP_OVERDUE_MS } from "./intake.ts";
+import { type ClaimSource, createIntake, IntakeClosed, LEFT_OVER_MS } from "./intake.ts";
 import { createSlots } from "./slots.ts";
 import { claimedRun } from "./testing/claimed-run.ts";
 

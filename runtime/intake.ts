@@ -10,7 +10,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { BellHandler } from "../core/queue/transport.ts";
 import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
-import type { EarlyRun } from "../core/store/runs/find-claimable.ts";
+import { type EarlyRun, SWEEP_OVERDUE_MS } from "../core/store/runs/find-claimable.ts";
 import { createAlarm } from "./alarm.ts";
 import { CLAIM_BATCH, chooseServed, decideClaim, type NextClaim } from "./decide-claim.ts";
 import { lockedWaitMs } from "./locked-wait.ts";
@@ -52,8 +52,6 @@ export class IntakeClosed extends Error {
 
 /** How far ahead timers are set: for early bells, and for the next instant after a hint. The rest is left to the sweep. */
 const LOOK_AHEAD_MS = 5_000;
-/** A run is left to its bell's hearer this long before a sweep takes it. */
-export const SWEEP_OVERDUE_MS = 1_000;
 /** Where a bell's run is gone, one that had to wait in its place may be left: this much later what is as old is taken. */
 export const LEFT_OVER_MS = 100;
 

@@ -6,7 +6,12 @@ import type { Consumption, QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { Store } from "../core/store/database.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "../core/store/runs/claim.ts";
-import { findEarlyRuns, msUntilNextQueued } from "../core/store/runs/find-claimable.ts";
+import {
+  findEarlyRuns,
+  hasOverdueRuns,
+  msUntilNextQueued,
+  SWEEP_OVERDUE_MS,
+} from "../core/store/runs/find-claimable.ts";
 import type { WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
@@ -79,6 +84,8 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
   const claims: ClaimSource = {
     claimRuns: (ids) => claimUnderLease(parts, () => claimRuns(store, facts.id, ids)),
     async claimDueRuns(limit, overdueMs) {
+      // The sweeps of a worker that is idle end here.
+      if (overdueMs === SWEEP_OVERDUE_MS && !(await hasOverdueRuns(store))) return { runs: [], found: 0 };
       let found = 0;
       const runs = await claimUnderLease(parts, async () => {
         const claim = await claimDueRuns(store, facts.id, limit, overdueMs);

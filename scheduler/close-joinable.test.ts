@@ -5,6 +5,7 @@ import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { createRecording } from "../test/support/recording.ts";
 import { decideRestMs, startCloseLoop } from "./close-joinable.ts";
+import { createQuiet, QUIET_MS } from "./quiet.ts";
 
 test("it rests until the next instant, and no longer than a bell may be lost", () => {
   const rest = (nextInMs: number | null) => decideRestMs({ runs: [], nextInMs });
@@ -30,6 +31,7 @@ test("what is closed is rung, a failed look is told of, and the next one comes",
       if (answer instanceof Error) throw answer;
       return answer ?? { runs: [], nextInMs: null };
     },
+    createQuiet(clock),
     { closed: (runs) => told.push(runs), failed: (error) => told.push(error) },
   );
   for (const [count, restMs] of [
@@ -45,5 +47,25 @@ test("what is closed is rung, a failed look is told of, and the next one comes",
   assert.deepEqual(told, [[run], answers[2]]);
   loop.wake();
   await looks.waitFor(() => true, { count: 5 });
+  await loop.stop();
+});
+
+test("where nothing waits and nothing goes on it rests for longer, until something does", async () => {
+  const clock = createManualClock();
+  const quiet = createQuiet(clock);
+  const looks = createRecording<number>("look");
+  const close = async (): Promise<ClosedRuns> => {
+    looks.add(looks.items.length);
+    return { runs: [], nextInMs: null };
+  };
+  await clock.advance(60_000);
+  quiet.note(false);
+  const loop = startCloseLoop(clock, close, quiet, { closed: () => {}, failed: () => {} });
+  await looks.waitFor(() => true, { count: 1 });
+  await clock.waitForSleepers(1);
+  await clock.advance(QUIET_MS - 1);
+  assert.equal(looks.items.length, 1);
+  quiet.stir();
+  await looks.waitFor(() => true, { count: 2 });
   await loop.stop();
 });

@@ -3,8 +3,9 @@ import type { Clock } from "../core/clock.ts";
 import { type Loop, startLoop } from "../core/loop-rest.ts";
 import type { ClosedRuns } from "../core/store/joins/joinable-runs.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
+import type { Quiet } from "./quiet.ts";
 
-/** No sleep is longer: a bell that was lost costs so much. */
+/** No sleep is longer while anything goes on: a bell that was lost costs so much. */
 const LOOK_MS = 1_000;
 /** Instants closer together than this are looked at together. */
 const LEAST_MS = 5;
@@ -20,12 +21,15 @@ export function decideRestMs({ nextInMs }: ClosedRuns): number {
 export function startCloseLoop(
   clock: Clock,
   close: () => Promise<ClosedRuns>,
+  quiet: Quiet,
   on: { closed(runs: StagedRun[]): void; failed(error: unknown): void },
 ): Loop {
   async function look(): Promise<number> {
     const closed = await close();
     if (closed.runs.length > 0) on.closed(closed.runs);
-    return decideRestMs(closed);
+    return closed.nextInMs === null ? quiet.stretch(LOOK_MS) : decideRestMs(closed);
   }
-  return startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });
+  const loop = startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });
+  quiet.onLively(loop.wake);
+  return loop;
 }

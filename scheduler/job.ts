@@ -46,8 +46,8 @@ export interface Job {
   run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<unknown>;
   /** In how many milliseconds it is to come again after what it answered, in place of `everyMs`. */
   pace?(answer: unknown): number;
-  /** It does something for open runs, or for those that were a moment ago: while there is none it looks less often (quiet.ts). */
-  isForRuns?: true;
+  /** While there is nothing to do it looks less often (quiet.ts). */
+  isForWork?: true;
 }
 
 /** Of many runs, or whatever else a job tells of, a line of the log names these. */

@@ -281,7 +281,10 @@ describe("background jobs", () => {
     const { context, notified } = openContext();
     await pass("rescue", context);
     assert.equal((await findRun(store, namespaceId, runId))?.state, "failed");
-    assert.deepEqual(notified.at(-1), ["bellhop_finished", [runId]]);
+    assert.deepEqual(notified, [
+      ["bellhop_finished", [runId]],
+      ["bellhop_failures", []],
+    ]);
   });
 
   it("rescue and permits: a lost worker's permits are granted to runs that waited for them, and they are rung", async () => {
@@ -541,7 +544,7 @@ describe("background jobs", () => {
     };
     const opened = openContext({ clock, ...given });
     const errors: object[] = [];
-    const jobs = startJobs({
+    const jobs = startJobs(createQuiet(clock), {
       ...opened.context,
       log: { ...opened.context.log, error: (fields: object) => void errors.push(fields) } as never,
     });
@@ -589,7 +592,7 @@ describe("background jobs", () => {
     assert.equal(errors.length, 3, "the rescue came again and succeeded");
   });
 
-  it("while no run is open, jobs for runs look less often, until one comes", async (t) => {
+  it("while there is nothing to do, jobs for it look less often, until there is", async (t) => {
     const { manual, rung, context, sleepsTaken } = startWatched(t);
     await sleepsTaken(JOBS);
     const lookedAgoMs = async (name: string) => {
@@ -599,7 +602,7 @@ describe("background jobs", () => {
     };
     const passSecond = async () => {
       await manual.advance(1_000);
-      await until(async () => ((await lookedAgoMs("open runs")) === 0 ? true : undefined));
+      await until(async () => ((await lookedAgoMs("work")) === 0 ? true : undefined));
     };
     for (let second = 0; (await lookedAgoMs("re-ring")) < 3_000; second += 1) {
       assert.ok(second < 30, "it rests by now");

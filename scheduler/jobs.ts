@@ -6,12 +6,12 @@ import { askServer } from "../core/store/contact.ts";
 import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { foldErrors } from "../core/store/errors/fold-errors.ts";
+import { hasWork } from "../core/store/has-work.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { endOverdueAttempts } from "../core/store/runs/complete.ts";
 import { expireRuns } from "../core/store/runs/expire.ts";
 import { findOverdueRuns } from "../core/store/runs/find-claimable.ts";
-import { hasOpenRuns } from "../core/store/runs/has-open-runs.ts";
 import { rescueLostRuns } from "../core/store/runs/rescue.ts";
 import { readStats } from "../core/store/stats.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
@@ -32,7 +32,7 @@ import {
   removeQueueKeys,
   syncLimits,
 } from "./queue-jobs.ts";
-import { createQuiet, OPEN_LOOK_MS, QUIET_MS, type Quiet } from "./quiet.ts";
+import { type Quiet, WORK_LOOK_MS } from "./quiet.ts";
 import {
   deleteLateData,
   removeActivity,
@@ -67,32 +67,12 @@ const EXCLUSION_BATCH = 200;
 
 export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
   return [
-    { name: "open runs", everyMs: OPEN_LOOK_MS, run: ({ store }) => lookForOpenRuns(store, quiet) },
+    { name: "work", everyMs: WORK_LOOK_MS, run: ({ store }) => lookForWork(store, quiet) },
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
-    { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
-    ...listForRuns().map((job): Job => ({ ...job, isForRuns: true })),
-    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
-    {
-      name: "bulk actions",
-      everyMs: 1_000,
-      run: (context, _, stopping) => driveBulkActions(context, stopping),
-    },
+    ...listForWork(leaseMs).map((job): Job => ({ ...job, isForWork: true })),
     { name: "schedules", everyMs: 5_000, run: seekAllInstants },
     { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
-    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
-    { name: "error groups", everyMs: 1_000, run: foldAllErrors },
-    { name: "expectations", everyMs: 1_000, run: watchRuns },
-    { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
-    {
-      name: "activity",
-      everyMs: ACTIVITY_MS,
-      run: ({ store, clock }, _, stopping) =>
-        foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
-    },
-    { name: "permit counts", everyMs: 5_000, run: recount },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
-    { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
-    { name: "stats", everyMs: STATS_MS, run: tellStats },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     {
       name: "partition indexes",
@@ -115,24 +95,44 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
   ];
 }
 
-/** While no run is open they look less often. */
-function listForRuns(): Job[] {
+/** While there is nothing to do they look less often. */
+function listForWork(leaseMs: number): Job[] {
   return [
+    { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
     { name: "expiry", everyMs: 2_000, run: createExpiry() },
     { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
+    { name: "permit counts", everyMs: 5_000, run: recount },
+    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
     { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
     { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
     { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
     { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
+    {
+      name: "bulk actions",
+      everyMs: 1_000,
+      run: (context, _, stopping) => driveBulkActions(context, stopping),
+    },
+    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
+    { name: "error groups", everyMs: 1_000, run: foldAllErrors },
+    { name: "expectations", everyMs: 1_000, run: watchRuns },
+    { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
+    {
+      name: "activity",
+      everyMs: ACTIVITY_MS,
+      run: ({ store, clock }, _, stopping) =>
+        foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
+    },
+    { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
+    { name: "stats", everyMs: STATS_MS, run: tellStats },
   ];
 }
 
 /** Where nobody knows, there may be some. */
-async function lookForOpenRuns(store: Store, quiet: Quiet): Promise<void> {
+async function lookForWork(store: Store, quiet: Quiet): Promise<void> {
   try {
-    quiet.note(await hasOpenRuns(store));
+    quiet.note(await hasWork(store));
   } catch (error) {
     quiet.note(true);
     throw error;
@@ -256,18 +256,17 @@ async function runJob(
 }
 
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
-export function startJobs(context: JobContext): { stop(): Promise<void> } {
-  const quiet = createQuiet(context.clock);
+export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<void> } {
   const jobs = listJobs(context.leaseMs, quiet);
   for (const { name } of jobs) context.metrics.jobErrors.inc({ name }, 0);
   const backoff = createReringBackoff();
   const loops = jobs.map((job) => {
     const look = async (stopping: AbortSignal) => {
       const nextMs = (await runJob(job, context, backoff, stopping)) ?? job.everyMs;
-      return job.isForRuns && quiet.isQuiet() ? Math.max(nextMs, QUIET_MS) : nextMs;
+      return job.isForWork ? quiet.stretch(nextMs) : nextMs;
     };
     const loop = startLoop(context.clock, look, { retryMs: job.everyMs, failed: () => {} });
-    if (job.isForRuns) quiet.onLively(loop.wake);
+    if (job.isForWork) quiet.onLively(loop.wake);
     return loop;
   });
   return {

@@ -24,6 +24,7 @@ import { withDemand } from "./demand-page.ts";
 import { startJobs } from "./jobs.ts";
 import { openPodApi } from "./pods/pod-api.ts";
 import { startPodMarker } from "./pods/pod-marker.ts";
+import { createQuiet } from "./quiet.ts";
 import { createRinger } from "./ring-ahead.ts";
 import { startStageLoop } from "./stage.ts";
 
@@ -102,15 +103,21 @@ export async function startScheduler(
     daily,
   );
   opened.defer(() => loop.stop());
-  if (time.isVirtual) time.onAdvance(() => loop.wake());
+  const quiet = createQuiet(clock);
+  listener.on("bellhop_failures", quiet.stir);
+  if (time.isVirtual)
+    time.onAdvance(() => {
+      loop.wake();
+      quiet.stir();
+    });
   listener.on("bellhop_schedule", () => loop.wake());
-  const closing = startCloseLoop(clock, () => closeDueRuns(store), {
+  const closing = startCloseLoop(clock, () => closeDueRuns(store), quiet, {
     closed: (runs) => ringer.add(runs),
     failed: (error) => log.error({ error }, "runs that calls may join were not looked at; tried again soon"),
   });
   opened.defer(() => closing.stop());
   listener.on("bellhop_joins", () => closing.wake());
-  const jobs = startJobs({
+  const jobs = startJobs(quiet, {
     store,
     clock,
     time,

@@ -3,14 +3,14 @@ import { test } from "node:test";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { createQuiet } from "./quiet.ts";
 
-test("it is quiet once no run has been open for ten seconds, and lively with the next one", async () => {
+test("it is quiet once nothing was to be done for ten seconds, and lively as soon as something is", async () => {
   const clock = createManualClock();
   const quiet = createQuiet(clock);
   let livened = 0;
   quiet.onLively(() => (livened += 1));
-  const look = async (isAnyOpen: boolean, afterMs: number) => {
+  const look = async (isAnyWork: boolean, afterMs: number) => {
     await clock.advance(afterMs);
-    quiet.note(isAnyOpen);
+    quiet.note(isAnyWork);
     return quiet.isQuiet();
   };
   assert.equal(await look(false, 9_999), false, "it has just begun to look");
@@ -20,6 +20,11 @@ test("it is quiet once no run has been open for ten seconds, and lively with the
   assert.equal(livened, 0);
   assert.equal(await look(true, 60_000), false);
   assert.equal(livened, 1);
-  assert.equal(await look(false, 1_000), false, "it was open a second ago");
+  assert.equal(await look(false, 1_000), false, "there was some a second ago");
   assert.equal(livened, 1);
+  assert.equal(quiet.stretch(1_000), 1_000);
+  assert.equal(await look(false, 9_000), true);
+  assert.deepEqual([quiet.stretch(1_000), quiet.stretch(60_000)], [10_000, 180_000]);
+  quiet.stir();
+  assert.deepEqual([quiet.isQuiet(), livened], [false, 2]);
 });

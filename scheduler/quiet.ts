@@ -1,39 +1,49 @@
 /**
- * Whether nothing goes on. While no run is open, jobs that do something for open runs alone look less often: an installation
- * that sleeps costs hardly anything. What is open is looked at every second, so a run that waits for them finds them as soon
- * as it would have. What is done after the ends of runs looks as often as ever: a run that is over at once is seen by nobody.
+ * Whether nothing goes on. While there is nothing to do, jobs that do something for runs, or after their ends, look less
+ * often: an installation that sleeps costs hardly anything. One cheap look each second, and bells, tell that there is
+ * something again; then all of them look at once, so that nothing waits longer for them than it would have.
  *
- * lively → quiet, once no run has been open for `QUIET_AFTER_MS` → lively, as soon as one is seen.
+ * lively → quiet, once nothing was to be done for `QUIET_AFTER_MS` → lively, as soon as something is.
  */
 import type { Clock } from "../core/clock.ts";
 
-export const OPEN_LOOK_MS = 1_000;
-/** Jobs that do something for runs after their ends have done it by then. */
+export const WORK_LOOK_MS = 1_000;
+/** What follows the ends of runs has been done by then, however it came about. */
 const QUIET_AFTER_MS = 10_000;
-/** How often those jobs look while it is quiet, at the least. */
-export const QUIET_MS = 5_000;
+/** They look so many times less often while it is quiet, and so often at the most. */
+const QUIET_FACTOR = 3;
+export const QUIET_MS = 10_000;
 
 export interface Quiet {
   /** What a look has found. */
-  note(isAnyOpen: boolean): void;
+  note(isAnyWork: boolean): void;
+  /** Something has happened that no look may have seen. */
+  stir(): void;
   isQuiet(): boolean;
+  /** How long to rest where a lively loop would rest for `ms`. */
+  stretch(ms: number): number;
   /** `act` is called whenever it becomes lively. */
   onLively(act: () => void): void;
 }
 
 export function createQuiet(clock: Pick<Clock, "steadyMs">): Quiet {
-  let lastOpenMs = clock.steadyMs();
+  let lastWorkMs = clock.steadyMs();
   let isQuiet = false;
   const acts: (() => void)[] = [];
+
+  function note(isAnyWork: boolean): void {
+    const nowMs = clock.steadyMs();
+    if (isAnyWork) lastWorkMs = nowMs;
+    const wasQuiet = isQuiet;
+    isQuiet = nowMs - lastWorkMs >= QUIET_AFTER_MS;
+    if (wasQuiet && !isQuiet) for (const act of acts) act();
+  }
+
   return {
-    note(isAnyOpen) {
-      const nowMs = clock.steadyMs();
-      if (isAnyOpen) lastOpenMs = nowMs;
-      const wasQuiet = isQuiet;
-      isQuiet = nowMs - lastOpenMs >= QUIET_AFTER_MS;
-      if (wasQuiet && !isQuiet) for (const act of acts) act();
-    },
+    note,
+    stir: () => note(true),
     isQuiet: () => isQuiet,
+    stretch: (ms) => (isQuiet ? Math.max(ms * QUIET_FACTOR, QUIET_MS) : ms),
     onLively: (act) => void acts.push(act),
   };
 }

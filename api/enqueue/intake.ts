@@ -13,6 +13,7 @@ import { isDatabaseAway } from "../../core/store/database-away.ts";
 import { isDeadlock } from "../../core/store/deadlock.ts";
 import {
   type EnqueuedTask,
+  hasEnqueued,
   moveEnqueuedBack,
   refuseEnqueued,
   removeEnqueued,
@@ -106,7 +107,8 @@ export function startIntake(parts: ApiParts, listener: Listener): { stop(): Prom
   const turn = { namespaceId: randomUUID() };
 
   async function takeAll(stopped: AbortSignal): Promise<number> {
-    while (!stopped.aborted && (await takeOne(parts, turn)) !== undefined);
+    if (await hasEnqueued(parts.store))
+      while (!stopped.aborted && (await takeOne(parts, turn)) !== undefined);
     return LOOK_MS;
   }
 

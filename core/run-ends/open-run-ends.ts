@@ -16,6 +16,7 @@ import { ringCallbacks } from "./ring-callbacks.ts";
 import { createRunEnds, type EndConsumer, type RunEnds } from "./run-ends.ts";
 import { tellFailures } from "./tell-failures.ts";
 import { wakeCallers } from "./wake-callers.ts";
+import { wakeErrorGroups } from "./wake-error-groups.ts";
 import { wakeScheduler } from "./wake-scheduler.ts";
 
 export interface RunEndsParts {
@@ -39,6 +40,7 @@ const listConsumers = ({
   countEnds(metrics),
   wakeCallers(notifier),
   wakeScheduler(notifier),
+  wakeErrorGroups(notifier),
   publishDeadLetters(transport, (error) =>
     log[unsentLevel(error)]({ error }, "dead letters were not published; their rows stand"),
   ),

@@ -6,6 +6,7 @@ import { publishDeadLetters } from "./publish-dead-letters.ts";
 import { createRunEnds, type EndConsumer } from "./run-ends.ts";
 import { endedRun } from "./testing/ended-run.ts";
 import { wakeCallers } from "./wake-callers.ts";
+import { wakeErrorGroups } from "./wake-error-groups.ts";
 import { wakeScheduler } from "./wake-scheduler.ts";
 
 const ERROR = { code: "http_status", message: "The server answered 503.", details: "no one else's business" };
@@ -42,13 +43,16 @@ test("each consumer hears of what it takes, whatever another makes of it", () =>
   assert.deepEqual(errors, ["broken"]);
 });
 
-test("callers are woken by the ends they wait for, the scheduler by retries, the topic by dead letters", async () => {
+test("callers are woken by the ends they wait for, the scheduler by retries and failures, the topic by dead letters", async () => {
   const notified: unknown[] = [];
   const letters: DeadLetter[] = [];
   const notifier = { notify: (...said: unknown[]) => void notified.push(said), flush: async () => {} };
   const transport = { publishDeadLetters: async (given: DeadLetter[]) => void letters.push(...given) };
   const ends = createRunEnds(
-    [wakeCallers(notifier), wakeScheduler(notifier), publishDeadLetters(transport, fail)],
+    [
+      ...[wakeCallers(notifier), wakeScheduler(notifier), wakeErrorGroups(notifier)],
+      publishDeadLetters(transport, fail),
+    ],
     fail,
   );
   const awaited = STATES.map((state) => endedRun({ state, awaited: true, error: ERROR }));
@@ -58,7 +62,9 @@ test("callers are woken by the ends they wait for, the scheduler by retries, the
     awaited.filter(({ state }) => states.includes(state)).map(({ runId }) => runId);
   assert.deepEqual(notified, [
     ["bellhop_finished", idsOf("succeeded", "failed", "cancelled")],
+    ["bellhop_failures"],
     ["bellhop_finished", idsOf("dead")],
+    ["bellhop_failures"],
     ["bellhop_schedule"],
   ]);
   const { runId, taskId, namespaceId, endedAt } = awaited[3]!;

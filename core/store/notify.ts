@@ -14,6 +14,8 @@ export type Channel =
   | "bellhop_cancel"
   /** A run somebody waits for has ended. Payload: run ids. */
   | "bellhop_finished"
+  /** A run has failed for good: a scheduler at rest is to count it. */
+  | "bellhop_failures"
   /** What calls of a function need was changed. Payload: function ids. */
   | "bellhop_functions"
   /** A queue was deleted. */
@@ -30,7 +32,8 @@ export type Channel =
   | "bellhop_keys";
 
 /** After a bell the next one of its channel waits this long, and speaks for all that came meanwhile. */
-const quietMs = (channel: Channel) => (channel === "bellhop_demand" ? 100 : 5);
+const QUIET_MS: Partial<Record<Channel, number>> = { bellhop_demand: 100, bellhop_failures: 200 };
+const quietMs = (channel: Channel) => QUIET_MS[channel] ?? 5;
 /** A payload is at most 8,000 bytes; an id takes 37. */
 const IDS_PER_PAYLOAD = 200;
 

@@ -22,6 +22,7 @@ import { findUnfired } from "./expectations/unfired.ts";
 import { watchExpectations } from "./expectations/watch.ts";
 import { readFigures } from "./functions/figures.ts";
 import { removeFunction } from "./functions/remove.ts";
+import { hasWork } from "./has-work.ts";
 import { removeExpiredKeys } from "./idempotency.ts";
 import { firstIdOf, newId } from "./ids.ts";
 import { keepAnswer, takeKeyOrAnswer } from "./kept-answers.ts";
@@ -42,10 +43,9 @@ import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
 import { enqueueReplay, type ReplayRequest } from "./runs/enqueue.ts";
 import { expireRuns } from "./runs/expire.ts";
-import { findEarlyRuns, findOverdueRuns, msUntilNextQueued } from "./runs/find-claimable.ts";
+import { findEarlyRuns, findOverdueRuns, hasOverdueRuns, msUntilNextQueued } from "./runs/find-claimable.ts";
 import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
-import { hasOpenRuns } from "./runs/has-open-runs.ts";
 import { endLostCall } from "./runs/lost-call.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { queueDueRetries } from "./runs/queue-retries.ts";
@@ -305,6 +305,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
   figures: { use: readStats, index: "task_runs_open_queued" },
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
+  "whether any run is overdue": { use: hasOverdueRuns, index: "task_runs_open_queued" },
   "due tasks in shares": {
     async use(s) {
       await stageDueTasks(s, now, soon, 1);
@@ -530,7 +531,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "deaths to be counted": { use: (s) => foldErrors(s, 100), index: "events_dead" },
   "ends to be counted by the minute": { use: (s) => foldActivity(s, new Date()) },
   "what waits, sampled": { use: (s) => sampleActivity(s), index: "task_runs_open_shared" },
-  "whether any run is open": { use: hasOpenRuns },
+  "whether there is anything to do": { use: hasWork },
   "an idempotency key": {
     use: (s) =>
       inTransaction(s.pool, async (tx) => {

@@ -26,6 +26,15 @@ const firstOf = (namespace: string) => `
     FROM enqueued_tasks WHERE refused_at IS NULL AND ${namespace}
     ORDER BY namespace_id, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS one`;
 
+/** Whether any waits, also one that somebody is at. Without a parameter it is planned once per connection. */
+export async function hasEnqueued({ pool }: QueryScope): Promise<boolean> {
+  const { rows } = await pool.query<{ isAny: boolean }>({
+    name: "has-enqueued",
+    text: `SELECT EXISTS (SELECT FROM enqueued_tasks WHERE refused_at IS NULL) AS "isAny"`,
+  });
+  return rows[0]!.isAny;
+}
+
 /**
  * The first that waits and that nobody else is at, locked: of the namespace that comes after this one, round and round, so
  * that nobody waits for all that another has enqueued. Which transaction commits first is not its number's affair.

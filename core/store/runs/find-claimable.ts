@@ -4,6 +4,9 @@ import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts"
 import { TIMEOUT_MS } from "./claimed-run.ts";
 import type { StagedRun } from "./staged-run.ts";
 
+/** A run is left to its bell's hearer this long before a sweep takes it. */
+export const SWEEP_OVERDUE_MS = 1_000;
+
 export interface EarlyRun {
   id: string;
   availableAt: Date;
@@ -35,6 +38,18 @@ export async function msUntilNextQueued({ pool }: QueryScope): Promise<number | 
   });
   const ms = rows[0]?.ms ?? null;
   return ms === null ? null : Math.max(ms, 0);
+}
+
+/**
+ * Whether any run is overdue by so much that a sweep takes it, or would but for a limit. A look at one index: without a
+ * parameter it is planned once per connection.
+ */
+export async function hasOverdueRuns({ pool }: QueryScope): Promise<boolean> {
+  const { rows } = await pool.query<{ isAny: boolean }>({
+    name: "has-overdue-runs",
+    text: `SELECT EXISTS (SELECT FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue(`${SWEEP_OVERDUE_MS}`)}) AS "isAny"`,
+  });
+  return rows[0]!.isAny;
 }
 
 /** Runs that nobody has claimed for `overdueMs`, the oldest first: their bell was lost, or everybody is busy. */

@@ -1,6 +1,8 @@
 /** As runtime/intake.ts and runtime/receiving.ts: from bells to claimed runs, under the worker's lease. */
+
+import { SWEEP_OVERDUE_MS } from "../../../core/store/runs/find-claimable.ts";
 import { CLAIM_BATCH, chooseServed, decideClaim } from "../../../runtime/decide-claim.ts";
-import { LEFT_OVER_MS, SWEEP_OVERDUE_MS } from "../../../runtime/intake.ts";
+import { LEFT_OVER_MS } from "../../../runtime/intake.ts";
 import { type Claim, type ClaimedRun, claimDueRuns, claimRuns, findEarlyRuns } from "../database/claim.ts";
 import type { Bell } from "../simulation/messages.ts";
 import { ConnectionLost, restBetween, restUntil, type Script } from "../simulation/script.ts";

@@ -2,7 +2,7 @@
  * A worker: its heartbeat, its intake, its attempts and its recorder as actors of one process, put together from the
  * runtime's own lease, slots, running attempts and decisions. What it keeps in memory is gone with its process.
  */
-import { SWEEP_OVERDUE_MS } from "../../../runtime/intake.ts";
+import { SWEEP_OVERDUE_MS } from "../../../core/store/runs/find-claimable.ts";
 import { createWorkerLease, type WorkerLease } from "../../../runtime/lease.ts";
 import { createRunningAttempts, type RunningAttempts } from "../../../runtime/running-attempts.ts";
 import { createSlots, type Slots } from "../../../runtime/slots.ts";
