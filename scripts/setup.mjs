@@ -1,57 +1,80 @@
-// Installs the locked dependencies once, and again only after the lock changed.
-// Runs on whatever Node started npm: everything after it runs on the pinned Node of node_modules/.bin.
-import { spawnSync } from "node:child_process";
+// Installs the locked dependencies once, and again only after the lock changed; those for development (tests, checks) only
+// where something asks for them. Runs on whatever Node started npm: everything after it runs on the pinned Node of
+// node_modules/.bin.
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
+/** What runs without the packages for development: as npm names what comes before each. */
+const RUNTIME = new Set(
+  ["start", "api", "scheduler", "worker", "autoscaler", "migrate", "lost-secrets"].map(
+    (name) => `pre${name}`,
+  ),
+);
+
 const root = fileURLToPath(new URL("..", import.meta.url));
-const lock = readFileSync(`${root}package-lock.json`);
-const wanted = createHash("sha256").update(lock).update(process.platform).update(process.arch).digest("hex");
-const stamp = `${root}node_modules/.bellhop-setup`;
+const pinnedNode = `${root}node_modules/.bin/node`;
 
-const installed = existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
-if (!installed) {
-  console.error("Installing the locked dependencies (once, about half a minute) …");
-  const npm = process.env.npm_execpath;
-  const [command, head] = npm ? [process.execPath, [npm]] : ["npm", []];
-  const args = [...head, "ci", "--no-audit", "--no-fund", "--loglevel=error"];
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
-  if (error || status !== 0) {
-    console.error(
-      `The install failed (${error?.message ?? `npm ci ended with ${status}`}). Nothing was started.`,
-    );
-    process.exit(1);
+install();
+const [isCliMade, isConsoleMade] = await Promise.all([makeCli(), run(["api/console/prepare-console.ts"])]);
+if (!isCliMade) console.error("The command line (cli/) could not be built: npx bellhop does not work.");
+if (!isConsoleMade) fail("The console could not be bundled. Nothing was started.");
+
+function install() {
+  const lock = readFileSync(`${root}package-lock.json`);
+  const wanted = createHash("sha256")
+    .update(lock)
+    .update(process.platform)
+    .update(process.arch)
+    .digest("hex");
+  const stamp = `${root}node_modules/.bellhop-setup`;
+  const [installed, part] = existsSync(stamp) ? readFileSync(stamp, "utf8").split(" ") : [];
+  // What a folder for development has had, it gets again.
+  const isRuntime =
+    RUNTIME.has(process.env.npm_lifecycle_event) && (installed === undefined || part === "runtime");
+  if (installed === wanted && (isRuntime || part === undefined)) return;
+  if (installed === wanted) {
+    console.error("Installing what development needs besides (once) …");
+    // Whatever is running keeps its packages.
+    npm(["install", "--no-save"]);
+  } else {
+    console.error("Installing the locked dependencies (once, about half a minute) …");
+    npm(["ci", ...(isRuntime ? ["--omit=dev"] : [])]);
   }
-  writeFileSync(stamp, wanted);
+  writeFileSync(stamp, isRuntime ? `${wanted} runtime` : wanted);
 }
 
-// The command line, one file: made anew where one of its sources is newer.
-if (!isCliBuilt()) {
-  const { error, status } = spawnSync(`${root}node_modules/.bin/node`, ["cli/build.ts"], {
-    cwd: root,
-    stdio: ["ignore", "ignore", 2],
-  });
+function npm(args) {
+  const path = process.env.npm_execpath;
+  const [command, head] = path ? [process.execPath, [path]] : ["npm", []];
+  const all = [...head, ...args, "--no-audit", "--no-fund", "--loglevel=error"];
+  const { status, error } = spawnSync(command, all, { cwd: root, stdio: ["ignore", 2, 2] });
   if (error || status !== 0)
-    console.error("The command line (cli/) could not be built: npx bellhop does not work.");
+    fail(
+      `The install failed (${error?.message ?? `npm ${args[0]} ended with ${status}`}). Nothing was started.`,
+    );
 }
 
-function isCliBuilt() {
+/** The command line, one file: made anew where one of its sources is newer. */
+async function makeCli() {
   try {
     const builtAt = statSync(`${root}cli/dist/bellhop.mjs`).mtimeMs;
     const inputs = JSON.parse(readFileSync(`${root}cli/dist/inputs.json`, "utf8"));
-    return inputs.every((input) => statSync(root + input).mtimeMs <= builtAt);
-  } catch {
-    return false;
-  }
+    if (inputs.every((input) => statSync(root + input).mtimeMs <= builtAt)) return true;
+  } catch {}
+  return await run(["cli/build.ts"]);
 }
 
-// The console's bundle, on the pinned Node; it is kept, and made anew where its sources have changed.
-const prepared = spawnSync(`${root}node_modules/.bin/node`, ["api/console/prepare-console.ts"], {
-  cwd: root,
-  stdio: ["ignore", "ignore", 2],
-});
-if (prepared.error || prepared.status !== 0) {
-  console.error("The console could not be bundled. Nothing was started.");
+/** On the pinned Node; what it says of what it made is nobody's concern. The console's bundle is kept where its sources are the same. */
+async function run(args) {
+  const child = spawn(pinnedNode, args, { cwd: root, stdio: ["ignore", "ignore", 2] });
+  const [status] = await once(child, "exit").catch(() => [1]);
+  return status === 0;
+}
+
+function fail(message) {
+  console.error(message);
   process.exit(1);
 }

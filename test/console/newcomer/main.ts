@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Locator, Page } from "playwright-core";
@@ -50,18 +50,28 @@ async function run(command: string, args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command} ended with ${code}`);
 }
 
-/** As somebody's shell has it, on a port of its own. */
-async function startProject(folder: string): Promise<{ child: ChildProcess; link: string }> {
+/** Without what npm put in front: this checkout's programs, its Node among them. */
+const pathOfShell = () =>
+  process.env["PATH"]!.split(delimiter)
+    .filter((folder) => !/node_modules\/(\.bin$|npm\/)/.test(folder))
+    .join(delimiter);
+
+/** As somebody's shell has it, on a port of its own. What it prints tells how far it is. */
+async function startProject(
+  folder: string,
+  journey: Journey,
+): Promise<{ child: ChildProcess; link: string }> {
   const [port] = await freePorts(1);
-  const { PATH, HOME } = process.env;
+  const { HOME } = process.env;
   const child = spawn("npm", ["start"], {
     cwd: folder,
-    env: { PATH, HOME, PORT: String(port) },
+    env: { PATH: pathOfShell(), HOME, PORT: String(port) },
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
   });
   const link = new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout! }).on("line", (line) => {
+      if (line.startsWith("Starting PostgreSQL")) journey.done("npm start has set up: packages, bundles");
       const found = LINK.exec(line);
       if (found) resolve(found[0]);
     });
@@ -121,7 +131,7 @@ async function main(): Promise<number> {
   if (process.argv.includes(LINKED))
     await run("cp", ["-al", join(ROOT, "node_modules"), join(folder, "node_modules")]);
   journey.done("cloned");
-  const { child, link } = await startProject(folder);
+  const { child, link } = await startProject(folder, journey);
   opened.defer(async () => {
     const ended = once(child, "exit");
     process.kill(-child.pid!, "SIGTERM");
