@@ -30,36 +30,48 @@ export interface Pools {
 }
 
 /** One connection after another to an origin. It tells each exchange whether its own has carried another before. */
-class TellingClient extends Client {
-  readonly #state: PoolState;
-  #carried = 0;
-  #interim: InterimResponses | undefined;
+type TellingClient = InstanceType<ReturnType<typeof defineTellingClient>>;
 
-  constructor(origin: URL, { connect, ...options }: TellingOptions, state: PoolState) {
-    super(origin, {
-      ...options,
-      connect: (target, callback) =>
-        connect(target, (...result) => {
-          const [, socket] = result;
-          if (socket) this.#interim = skipInterimResponses(socket);
-          callback(...result);
-        }),
-    });
-    this.#state = state;
-    this.on("connect", () => {
-      this.#carried = 0;
-    });
-  }
+let KnownTellingClient: ReturnType<typeof defineTellingClient> | undefined;
 
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (handler instanceof PendingExchange) {
-      handler.onConnection(() => {
-        this.#interim?.expect();
-        return { isReused: this.#carried++ > 0, isOutdated: this.#state.isOutdated };
+function openTellingClient(origin: URL, options: TellingOptions, state: PoolState): TellingClient {
+  KnownTellingClient ??= defineTellingClient();
+  return new KnownTellingClient(origin, options, state);
+}
+
+/** With the first connection: a worker starts without undici. */
+function defineTellingClient() {
+  return class TellingClient extends Client {
+    readonly #state: PoolState;
+    #carried = 0;
+    #interim: InterimResponses | undefined;
+
+    constructor(origin: URL, { connect, ...options }: TellingOptions, state: PoolState) {
+      super(origin, {
+        ...options,
+        connect: (target, callback) =>
+          connect(target, (...result) => {
+            const [, socket] = result;
+            if (socket) this.#interim = skipInterimResponses(socket);
+            callback(...result);
+          }),
+      });
+      this.#state = state;
+      this.on("connect", () => {
+        this.#carried = 0;
       });
     }
-    return super.dispatch(options, handler);
-  }
+
+    override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+      if (handler instanceof PendingExchange) {
+        handler.onConnection(() => {
+          this.#interim?.expect();
+          return { isReused: this.#carried++ > 0, isOutdated: this.#state.isOutdated };
+        });
+      }
+      return super.dispatch(options, handler);
+    }
+  };
 }
 
 interface PoolState {
@@ -128,7 +140,7 @@ export function createPools(
     // No timeouts here: every request has its caller's signal.
     const pool = new Pool(origin, {
       connect: connectFor(tenant, connectorOf(rules), state),
-      factory: (of, options) => new TellingClient(of, options as TellingOptions, state),
+      factory: (of, options) => openTellingClient(of, options as TellingOptions, state),
       connections: limits.connectionsPerOrigin,
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
       allowH2: false,

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { deployRevision } from "../../core/store/functions/deploy.ts";
 import { findRun } from "../../core/store/runs/read.ts";
@@ -23,12 +27,23 @@ test("a worker from the bundle runs functions as one from the sources does, and 
   const { main, compileCache } = bundle.program();
   const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
   const namespaceId = await newNamespace();
-  const files = { "index.ts": "export default () => ({ answer: 42 });" };
+  const server = createServer((_, response) => response.end("42")).listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  // What a start does without is loaded by then: the way out, cron expressions.
+  const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const files = { "index.ts": `export default async () => (await fetch("${target}")).text();` };
   const { code } = await buildRevision({ files, entry: "index.ts" });
   await deployRevision(db, namespaceId, "sample", revision(code, {}));
   const runId = await queueInvocation(store, namespaceId, "sample", { timeoutMs: 30_000 });
+  const names = readdirSync(dirname(main)).filter((name) => name.endsWith(".mjs"));
+  const sources = names.map((name) => readFileSync(join(dirname(main), name), "utf8"));
+  assert.ok(!sources.some((text) => text.includes("llhttp")), "the HTTP client is a file of its own");
   const worker = startProcess(main, {
-    env: { DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
+    env: {
+      ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
+      EGRESS_ALLOW: "127.0.0.0/8",
+    },
   });
   await worker.waitForLine(/worker started/, 30_000);
   const run = await until(async () => {

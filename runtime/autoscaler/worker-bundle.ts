@@ -4,14 +4,13 @@
  * of date. States: making → made → removed, or making → failed: then workers start from the sources. A machine may
  * clear away temporary files that are not used for days: made → (a file is missing) → making.
  */
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import type { Plugin } from "esbuild";
+import { fileURLToPath } from "node:url";
 import { isOwn, makeOwnFolder } from "../../core/processes/own-folder.ts";
+import { bundleWorkerProgram } from "./bundle-worker-program.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 export interface WorkerProgram {
@@ -67,43 +66,6 @@ export function bundleWorker(onError: (error: unknown) => void, parent = tmpdir(
 async function makeBundle(folder: string): Promise<MadeBundle> {
   const compileCache = join(folder, "compile-cache");
   await mkdir(compileCache);
-  // Loaded here: the autoscaler needs it once. Its own process ends with the build.
-  const { build, stop } = await import("esbuild");
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: [WORKER_MAIN],
-    outdir: folder,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    // What is loaded with its first use stays in a file of its own.
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    // CommonJS packages in it ask for node's modules.
-    banner: {
-      js: `import { createRequire as toRequire } from "node:module"; const require = toRequire(${JSON.stringify(pathToFileURL(WORKER_MAIN).href)});`,
-    },
-    plugins: [keepOwnUrls],
-    logLevel: "silent",
-  }).finally(stop);
-  const names = await readdir(folder);
-  return {
-    program: { main: join(folder, "main.mjs"), compileCache },
-    paths: [folder, ...names.map((name) => join(folder, name))],
-  };
+  const files = await bundleWorkerProgram(folder);
+  return { program: { main: files[0], compileCache }, paths: [folder, compileCache, ...files] };
 }
-
-/** Sources find what lies beside them by `import.meta.url`, which in a bundle would be the bundle's. */
-const keepOwnUrls: Plugin = {
-  name: "keep-own-urls",
-  setup({ onLoad }) {
-    onLoad({ filter: /\/(core|functions|runtime)\/.*\.ts$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
-      return {
-        contents: source.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
-        loader: "ts",
-      };
-    });
-  },
-};

@@ -35,6 +35,11 @@ export function guestSnapshotPath(): string {
   return path;
 }
 
+/** Takes a path for the one that fits, where it is there: whoever made the program of the same sources has asked for it. */
+export function assumeGuestSnapshot(path: string): void {
+  if (existsSync(path) && existsSync(besideSnapshot(path))) knownPath = path;
+}
+
 /** The path of the scripts of node: modules that go with the snapshot: JSON of name → script. Throws as that does. */
 export function nodeModulesPath(): string {
   return besideSnapshot(guestSnapshotPath());

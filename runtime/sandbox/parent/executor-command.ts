@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
+import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import { guestSnapshotPath, nodeModulesPath } from "../../../functions/guest/build/guest-snapshot.ts";
-import type { SandboxSettings } from "../settings.ts";
+import { DEFAULT_SANDBOX_SETTINGS, type SandboxSettings } from "../settings.ts";
 import type { HostFacts } from "../walls/plan.ts";
 import { StandingWalls } from "../walls/standing-walls.ts";
 import { readExecutorBundle } from "./executor-bundle.ts";
@@ -37,6 +38,30 @@ export function layOutWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
   return new StandingWalls(parts, hostFacts);
 }
 
+/** Started before anybody asked for it; whoever wants one with the same arguments gets it. */
+let ahead: { child: ChildProcess; args: string } | undefined;
+
+/** Starts an executor with the default settings, for the first who wants one. */
+export function startExecutorAhead(): void {
+  const walls = standingWalls();
+  const child = launchExecutor(DEFAULT_SANDBOX_SETTINGS, walls);
+  // Who takes it finds that it has not started.
+  child.on("error", () => {});
+  // Where nobody comes to take it the process may end.
+  for (const handle of [child, child.stderr as Socket, child.stdio[3] as Socket]) handle?.unref();
+  ahead = { child, args: executorArguments(DEFAULT_SANDBOX_SETTINGS, walls).join("\0") };
+}
+
+/** Undefined: there is none, it would be another, or it has ended by now. */
+function takeExecutorAhead(settings: SandboxSettings, walls: StandingWalls): ChildProcess | undefined {
+  if (!ahead || walls !== standing) return undefined;
+  const { child, args } = ahead;
+  if (args !== executorArguments(settings, walls).join("\0")) return undefined;
+  ahead = undefined;
+  const isAlive = child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+  return isAlive ? child : undefined;
+}
+
 /**
  * Starts an executor behind the walls that stand: no environment, no right to files but its own, stderr and the frames'
  * descriptor 3 as pipes. In its own process group: a Ctrl-C in the terminal is the worker's to answer, by draining.
@@ -46,6 +71,10 @@ export function spawnExecutor(
   settings: SandboxSettings,
   walls: StandingWalls = standingWalls(),
 ): ChildProcess {
+  return takeExecutorAhead(settings, walls) ?? launchExecutor(settings, walls);
+}
+
+function launchExecutor(settings: SandboxSettings, walls: StandingWalls): ChildProcess {
   const { chain, leave } = walls.enter(OWN_TASKS + 2 * settings.isolatesPerExecutor);
   const [file, ...args] = [...chain, walls.node, ...executorArguments(settings, walls)];
   const child = spawn(file!, args, {

@@ -1,0 +1,140 @@
+/** The worker's program in a few files, made to start fast: it holds what a start needs, and the rest beside it. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { BuildOptions, Plugin } from "esbuild";
+import { guestSnapshotPath } from "../../functions/guest/build/guest-snapshot.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const ENTRY = fileURLToPath(new URL("worker-entry.ts", import.meta.url));
+
+/** Large, and of no use to a start: each is a file of its own, loaded when a name of it is first read. */
+const LATE_PACKAGES = ["undici", "cron-parser", "rrule-temporal"];
+
+/** Makes it in the folder; the paths of its files, the one to start first. */
+export async function bundleWorkerProgram(folder: string): Promise<[string, ...string[]]> {
+  const names = await Promise.all(LATE_PACKAGES.map(listExports));
+  // Loaded here: the autoscaler needs it once. Its own process ends with the build.
+  const { build, stop } = await import("esbuild");
+  const options: BuildOptions = {
+    absWorkingDir: ROOT,
+    outdir: folder,
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    // Half of its size, which is read and looked through at each start. Names stay as they are.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    logLevel: "silent",
+  };
+  const latePackages = LATE_PACKAGES.map((name, index) => ({
+    name,
+    file: join(folder, `late-${index}.cjs`),
+    exports: names[index]!,
+  }));
+  const whileBuilt = [
+    build({
+      ...options,
+      entryPoints: latePackages.map(({ name }, index) => ({ in: name, out: `late-${index}` })),
+      outExtension: { ".js": ".cjs" },
+      format: "cjs",
+    }),
+    build({
+      ...options,
+      entryPoints: { main: ENTRY },
+      outExtension: { ".js": ".mjs" },
+      // What is loaded with its first use stays in a file of its own.
+      splitting: true,
+      format: "esm",
+      define: { GUEST_SNAPSHOT: JSON.stringify(findGuestSnapshot()) },
+      // CommonJS packages in it ask for node's modules.
+      banner: {
+        js: `import { createRequire as toRequire } from "node:module"; const require = toRequire(${JSON.stringify(pathToFileURL(WORKER_MAIN).href)});`,
+      },
+      plugins: [keepOwnUrls, takeBuiltins, loadLate(latePackages)],
+    }),
+  ];
+  await Promise.all(whileBuilt).finally(stop);
+  const main = join(folder, "main.mjs");
+  const files = (await readdir(folder)).map((name) => join(folder, name));
+  return [main, ...files.filter((file) => file !== main)];
+}
+
+/** What the sources may import of it by name. */
+async function listExports(name: string): Promise<string[]> {
+  return Object.keys((await import(name)) as object).filter(
+    (each) => /^\w+$/.test(each) && each !== "default",
+  );
+}
+
+/** Empty where it cannot be made: the workers tell why. */
+function findGuestSnapshot(): string {
+  try {
+    return guestSnapshotPath();
+  } catch {
+    return "";
+  }
+}
+
+/** Sources find what lies beside them by `import.meta.url`, which in a bundle would be the bundle's. */
+const keepOwnUrls: Plugin = {
+  name: "keep-own-urls",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/(core|functions|runtime)\/.*\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      return {
+        contents: source.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
+        loader: "ts",
+      };
+    });
+  },
+};
+
+/**
+ * Modules of node are taken as they are. Whoever imports one as an ES module has every export of it read there and then,
+ * and `node:http` answers some of its by loading the whole of node's own `fetch`.
+ */
+const takeBuiltins: Plugin = {
+  name: "take-builtins",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === "import-statement" ? { path, namespace: "builtin" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+      loader: "js",
+    }));
+  },
+};
+
+interface LatePackage {
+  name: string;
+  file: string;
+  exports: string[];
+}
+
+/** In place of a package an object of its names; reading one loads it. */
+function loadLate(packages: LatePackage[]): Plugin {
+  return {
+    name: "load-late",
+    setup({ onResolve, onLoad }) {
+      const byName = new Map(packages.map((late) => [late.name, late]));
+      onResolve({ filter: /^[a-z-]+$/ }, ({ path }) =>
+        byName.has(path) ? { path, namespace: "late" } : undefined,
+      );
+      onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => {
+        const { file, exports } = byName.get(path)!;
+        const getters = exports.map(
+          (name) => `get ${name}() { return load(${JSON.stringify(file)}).${name}; }`,
+        );
+        // `load` and not `require`: the bundler is to leave it alone.
+        return {
+          contents: `const load = require; module.exports = { ${getters.join(", ")} };`,
+          loader: "js",
+        };
+      });
+    },
+  };
+}
