@@ -22,7 +22,7 @@ export interface Host {
  * `crypto` asks for one operation of Web Crypto: JSON text and bytes there, `{"ok":…}` or `{"error":{name,message}}`
  * and bytes back. `call-*` mirror runtime/sandbox/protocol/call-messages.ts; their number is the run's.
  * `kv` mirrors runtime/sandbox/protocol/kv-messages.ts, both ways. `signal` says that the run of this number looks at its signal,
- * `abort` that it is cancelled.
+ * `abort` that it is cancelled, to one that looks at its signal or whose response has begun.
  */
 export type HostMessageKind =
   | "fetch"

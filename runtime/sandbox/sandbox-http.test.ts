@@ -4,9 +4,9 @@ import { describe, type TestContext, test } from "node:test";
 import { build } from "esbuild";
 import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import type { HttpResponseHead, HttpResult } from "../../core/contracts/http-call.ts";
-import type { AttemptOutcome } from "../../core/domain/attempt.ts";
 import type { HttpCall } from "./invocation.ts";
 import {
+  type Call,
   type CallOptions,
   errorOf,
   resultOf,
@@ -14,9 +14,8 @@ import {
   startSandboxFor,
 } from "./sandbox-fixture.ts";
 
-interface Exchange {
+interface Exchange extends Call {
   feed: CallerStream;
-  outcome: Promise<AttemptOutcome>;
   head: HttpResponseHead | undefined;
   chunks: Buffer[];
   hasEnded: boolean;
@@ -70,8 +69,7 @@ async function open(
       wake();
     },
   };
-  seen.outcome = (await begin(source, { ...options, http })).outcome;
-  return seen;
+  return Object.assign(seen, await begin(source, { ...options, http }));
 }
 
 /** A whole call, with its response's text. */
@@ -213,6 +211,31 @@ describe("a fetch handler", () => {
     if (exchange.chunks.length === 0) await next();
     feed.leave();
     assert.deepEqual(resultOf(await outcome), { status: 200, bodyBytes: 10 });
+  });
+
+  test("cancelled while its response streams, cancels the stream and both signals; one that goes on is ended", async (t) => {
+    const fixture = start(t);
+    for (const last of ["", "await new Promise(() => {});", "for (;;);"]) {
+      const stop = new AbortController();
+      const exchange = await open(
+        fixture,
+        `export default { fetch(request: Request, _: object, ctx: any) {
+          request.signal.addEventListener("abort", () => ctx.log.info("request aborted"));
+          return new Response(new ReadableStream({
+            start(controller) { controller.enqueue(new Uint8Array(10)); },
+            async cancel(why) { ctx.log.info("cancel: " + why.message); ${last} },
+          }));
+        } };`,
+        { signal: stop.signal },
+      );
+      if (exchange.chunks.length === 0) await exchange.next();
+      stop.abort();
+      assert.deepEqual(await exchange.outcome, { kind: "cancelled" });
+      assert.equal(exchange.hasEnded, false, "its caller sees that it was broken off");
+      const said = exchange.lines.map(({ message }) => message);
+      if (last !== "for (;;);") assert.equal(said.splice(1).join(), "request aborted");
+      assert.deepEqual(said, ["cancel: The run was cancelled"]);
+    }
   });
 
   test("fails as function_error: what it throws, what is no Response, a stream that breaks", async (t) => {

@@ -2,7 +2,7 @@
  * The HTTP call of the run under way as the executor knows it: messages both ways, chunks against credit. They mirror
  * runtime/sandbox/protocol/call-messages.ts.
  *
- * open → left (the caller is gone: nothing more is sent) → over, with its run.
+ * open → left (the caller is gone, or the run cancelled: nothing more is sent) → over, with its run.
  *
  * What holds the way to the host is called with nothing of the author's, and calls only what was captured.
  */
@@ -20,7 +20,8 @@ const PULL_BYTES = 65_536;
 export interface CallEvents {
   onData(bytes: Bytes): void;
   onEnd(): void;
-  onLeave(): void;
+  /** Nobody takes the response any more, and why. */
+  onLeave(why: string): void;
   /** Response bytes may be sent again. */
   onCredit(): void;
 }
@@ -38,13 +39,15 @@ interface Call {
   credit: number;
   ungranted: number;
   isLeft: boolean;
+  response: "none" | "begun" | "ended" | "cancelled";
 }
 
 let current: Call | undefined;
 const { slice } = Uint8Array.prototype;
 
 export function openCall(no: number, events: CallEvents): void {
-  current = { __proto__: null, no, events, credit: WINDOW_BYTES, ungranted: 0, isLeft: false } as Call;
+  const state = { credit: WINDOW_BYTES, ungranted: 0, isLeft: false, response: "none" };
+  current = { __proto__: null, no, events, ...state } as Call;
 }
 
 /** The run is over: what is still said of its call goes nowhere. */
@@ -57,8 +60,23 @@ export function isCallLeft(): boolean {
   return current === undefined || current.isLeft;
 }
 
+/** Whether its run was cancelled while the response was under way. */
+export function isResponseCancelled(): boolean {
+  return current?.response === "cancelled";
+}
+
+/** Its run is cancelled. A response that has not begun may still be the run's result, and one that has ended is it. */
+export function cancelResponse(no: number): void {
+  const call = current;
+  if (call?.no !== no || call.isLeft || call.response !== "begun") return;
+  call.response = "cancelled";
+  call.isLeft = true;
+  call.events.onLeave("The run was cancelled");
+}
+
 export function sendResponseHead({ status, statusText, headers }: ResponseHead): void {
   if (current === undefined || current.isLeft) return;
+  current.response = "begun";
   host().send("call-head", current.no, stringify({ __proto__: null, status, statusText, headers }));
 }
 
@@ -75,7 +93,9 @@ export function sendResponseBytes(bytes: Bytes): number {
 }
 
 export function endResponse(): void {
-  if (current !== undefined && !current.isLeft) host().send("call-end", current.no, "");
+  if (current === undefined || current.isLeft) return;
+  current.response = "ended";
+  host().send("call-end", current.no, "");
 }
 
 /** The author's side has taken so many bytes of the request. */
@@ -104,6 +124,6 @@ export function receiveCalls(): void {
   onMessage("call-leave", (no) => {
     if (current?.no !== no || current.isLeft) return;
     current.isLeft = true;
-    current.events.onLeave();
+    current.events.onLeave("The caller is gone");
   });
 }

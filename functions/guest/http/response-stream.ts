@@ -1,4 +1,4 @@
-/** Sends a response's body chunk by chunk, as far as there is credit, until it ends or the caller is gone. */
+/** Sends a response's body chunk by chunk, as far as there is credit, until it ends or nobody takes it any more. */
 import type { ByteSource } from "../web/body.ts";
 import {
   endResponse,
@@ -12,8 +12,8 @@ import {
 export interface ResponseListener {
   /** There is credit again. */
   onCredit: () => void;
-  /** The caller is gone. */
-  onLeave: () => void;
+  /** Nobody takes it any more, and why. */
+  onLeave: (why: string) => void;
 }
 
 /** Resolves with the bytes sent; rejects with what the body's stream threw. */
@@ -24,8 +24,8 @@ export async function streamResponse(
 ): Promise<number> {
   sendResponseHead(head);
   let sentBytes = 0;
-  call.onLeave = () => source?.cancel(new TypeError("The caller is gone"));
-  if (isCallLeft()) call.onLeave();
+  call.onLeave = (why) => source?.cancel(new TypeError(why));
+  if (isCallLeft()) call.onLeave("The caller is gone");
   while (source && !isCallLeft()) {
     let chunk = await source.next();
     if (chunk === undefined) break;
@@ -44,8 +44,8 @@ function whenCredit(call: ResponseListener): Promise<void> {
   return new Promise((resolve) => {
     const cancelSource = call.onLeave;
     call.onCredit = resolve;
-    call.onLeave = () => {
-      cancelSource();
+    call.onLeave = (why) => {
+      cancelSource(why);
       resolve();
     };
   });

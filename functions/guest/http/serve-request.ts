@@ -12,7 +12,13 @@ import type { HeaderPair } from "../web/headers.ts";
 import { Incoming } from "../web/http-fetch.ts";
 import { type GuestRequest, incomingRequest } from "../web/request.ts";
 import { isNullBodyStatus, isResponse, responsePartsOf } from "../web/response.ts";
-import { grantRequest, isCallLeft, openCall, type ResponseHead } from "./call-channel.ts";
+import {
+  grantRequest,
+  isCallLeft,
+  isResponseCancelled,
+  openCall,
+  type ResponseHead,
+} from "./call-channel.ts";
 import { BadRequest, readRequestInput } from "./request-input.ts";
 import { type ResponseListener, streamResponse } from "./response-stream.ts";
 
@@ -59,6 +65,10 @@ export async function serveRequest(
   if (body !== null) headers = withLength(headers, bytes?.byteLength ?? answer.length);
   const bodyBytes = await streamResponse({ status, statusText, headers }, source, call);
   for (let i = 0; i < background.length; i++) await background[i];
+  if (isResponseCancelled()) {
+    endRun(run, "cancelled", "");
+    return undefined;
+  }
   return stringify({ __proto__: null, status, bodyBytes });
 }
 
@@ -74,9 +84,9 @@ function beginCall(run: GuestRun, facts: HttpFacts): ServedCall {
     onData: (bytes) => incoming?.push(bytes),
     onEnd: () => incoming?.end(),
     onCredit: () => call.onCredit(),
-    onLeave() {
-      incoming?.fail(new TypeError("The caller is gone"));
-      call.onLeave();
+    onLeave(why) {
+      incoming?.fail(new TypeError(why));
+      call.onLeave(why);
       abort();
     },
   });

@@ -1,8 +1,10 @@
 /**
  * `ctx.signal`: aborts when the run is cancelled, and shortly before its time is over, so that a function can tidy up.
- * Made when it is asked for; the executor is told then, and gives such a run a moment when it cancels it.
+ * Made when it is asked for; the executor is told then, and gives such a run a moment when it cancels it, as it does one
+ * whose response is under way.
  */
 import { host, onMessage } from "../host.ts";
+import { cancelResponse } from "../http/call-channel.ts";
 import { type GuestAbortSignal, signals } from "../web/abort.ts";
 import { domException } from "../web/dom-exception.ts";
 import { type GuestRun, onRunEnd } from "./current-run.ts";
@@ -21,8 +23,9 @@ onRunEnd(() => {
 /** To be called while the snapshot is made. */
 export function receiveAborts(): void {
   onMessage("abort", (no) => {
-    if (current?.run.no !== no) return;
-    signals.abort(current.signal, domException("AbortError", "The run was cancelled"));
+    if (current?.run.no === no)
+      signals.abort(current.signal, domException("AbortError", "The run was cancelled"));
+    cancelResponse(no);
   });
 }
 

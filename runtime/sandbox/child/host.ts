@@ -43,7 +43,7 @@ const MAX_WAITING_BYTES = 16_000_000;
 /** What the first function is likely to ask for. */
 const FIRST_SPARE_MB = 128;
 
-/** What a cancelled run that looks at its signal has left; well below the sandbox's own grace. */
+/** What a cancelled run that has something to tidy up has left; well below the sandbox's own grace. */
 const TIDY_MS = 150;
 
 const KV_TOO_LARGE = JSON.stringify({
@@ -67,8 +67,8 @@ export class ExecutorHost {
   readonly #cryptos = new WeakMap<GuestIsolate, GuestCrypto>();
   /** By the id of the run under way or to come. */
   readonly #byRun = new Map<number, GuestIsolate>();
-  /** Runs that look at their signal. */
-  readonly #listening = new Set<number>();
+  /** Runs that look at their signal, or whose response has begun: its body is to be cancelled. */
+  readonly #tidying = new Set<number>();
   readonly #watch: RunWatch;
   /** Results of batches that go on: each would wake the worker for itself. */
   readonly #held: { message: ResultMessage; payload: string | undefined }[] = [];
@@ -144,9 +144,9 @@ export class ExecutorHost {
     }
   }
 
-  /** A run that looks at its signal has a moment to tidy up. */
+  /** A run that has something to tidy up has a moment for it. */
   #cancel(isolate: GuestIsolate, id: number): void {
-    if (!this.#listening.has(id)) {
+    if (!this.#tidying.has(id)) {
       isolate.stop("cancelled");
       return;
     }
@@ -181,7 +181,7 @@ export class ExecutorHost {
       },
       done: (outcome) => {
         this.#byRun.delete(id);
-        this.#listening.delete(id);
+        this.#tidying.delete(id);
         this.#held.push({
           message: toResult(id, outcome, droppedHere, reused ? undefined : isolate.loadMs, reused),
           payload: outcome.code === "ok" ? outcome.text : undefined,
@@ -212,12 +212,14 @@ export class ExecutorHost {
       if (isHeadTooLarge(ask, text)) deliverReply(isolate, { ...TOO_LARGE, id: run.id, no });
       else this.#send(ask);
     } else if (isCallKind(kind)) {
-      if (no === run.id) this.#send(toCallSay(run.id, kind, text, bytes));
+      if (no !== run.id) return;
+      if (kind === "call-head") this.#tidying.add(run.id);
+      this.#send(toCallSay(run.id, kind, text, bytes));
     } else if (kind === "kv") {
       if (text.length <= MAX_KV_ASK_CHARS) this.#send({ t: "kv", id: run.id, no, ask: text });
       else isolate.deliver("kv", no, KV_TOO_LARGE);
     } else if (kind === "signal") {
-      if (no === run.id) this.#listening.add(run.id);
+      if (no === run.id) this.#tidying.add(run.id);
     } else if (kind === "crypto") void this.#answerCrypto(isolate, no, text, bytes);
   }
 
