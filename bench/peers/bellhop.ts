@@ -21,19 +21,23 @@ interface BellhopOptions {
   broker?: Broker | undefined;
   /** http tasks do nothing. */
   isNoop?: boolean;
+  /** Its worker has as many slots as docs/operations.md says for many short runs at once. */
+  isForShortRuns?: boolean;
 }
+
+const SLOTS_FOR_SHORT_RUNS = "1000";
 
 const NOOP_HOOK = new URL("noop-runner/hook.ts", import.meta.url).href;
 
 export async function openBellhop(
   opened: AsyncDisposableStack,
-  { broker, isNoop = false }: BellhopOptions = {},
+  { broker, isNoop = false, isForShortRuns = false }: BellhopOptions = {},
 ): Promise<Bellhop> {
   const bellhop = await withRoots(async () => {
-    const system = await startSystem(
-      broker?.brokers,
-      isNoop ? { NODE_OPTIONS: `--import=${NOOP_HOOK}` } : {},
-    );
+    const system = await startSystem(broker?.brokers, {
+      ...(isNoop && { NODE_OPTIONS: `--import=${NOOP_HOOK}` }),
+      ...(isForShortRuns && { WORKER_SLOTS: SLOTS_FOR_SHORT_RUNS }),
+    });
     opened.defer(() => system.stop());
     await prepare(system);
     return { system, db: system.db };

@@ -17,7 +17,7 @@ export const BIG: PeerCase = {
   async run(opened, { rounds, runs, tell }) {
     const pgBoss = await PG_BOSS.open(opened);
     await pgBoss.worker.ask({ ask: "work" });
-    const bellhop = await openBellhop(opened);
+    const bellhop = await openBellhop(opened, { isForShortRuns: true });
     const entrants: Entrant[] = [
       herdOfJobs(MANY_JOBS, pgBoss),
       herdOfBellhop(MANY_JOBS, FUNCTIONS, bellhop, { type: "function", function: "noop" }),

@@ -114,8 +114,8 @@ async function openEntrants(opened: AsyncDisposableStack, options: CaseOptions):
     entrants.push(herdOfJobs(NOOP_JOBS, system));
   }
   const addBellhop = async (naming: (name: string) => string, broker?: Broker) => {
-    const noop = await openBellhop(opened, { broker, isNoop: true });
-    const bellhop = await openBellhop(opened, { broker });
+    const noop = await openBellhop(opened, { broker, isNoop: true, isForShortRuns: true });
+    const bellhop = await openBellhop(opened, { broker, isForShortRuns: true });
     entrants.push(
       herdOfBellhop(NOOP_JOBS, naming(IN_WORKER), noop, NOOP_TASK),
       herdOfBellhop(NOOP_JOBS, naming(FUNCTIONS), bellhop, FUNCTION_TASK),
