@@ -64,9 +64,7 @@ async function answer(
   const body = await receiveCallBody(parts.edge, claimant, receivedOf(context), head);
   try {
     if (head.hasBody) await findAgain();
-    await countCall(parts, call).catch((error) => {
-      throw fn.isPublic ? hideLimit(error, "function") : error;
-    });
+    await countCall(parts, call);
     let said = await askWorkers(parts, context, call, body, findAgain);
     if ("none" in said) said = await askQueue(parts, context, call, body, said.none, findAgain);
     if ("head" in said) {
@@ -81,6 +79,9 @@ async function answer(
     context.header("bellhop-run-id", runId);
     const error = toInvocationError(end, runId);
     return answerProblem(context, call.fn.isPublic ? hideDetails(error) : error);
+  } catch (error) {
+    // A limit may come while the call waits: it is counted then where it is queued.
+    throw call.fn.isPublic ? hideLimit(error, "function") : error;
   } finally {
     body.held.release();
   }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sql } from "kysely";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
+import { BellhopError } from "../../core/errors.ts";
 import { until } from "../../core/store/testing/test-store.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
@@ -135,6 +136,27 @@ test("who waited in vain is not queued either, where the call is not allowed any
   await clock.advance(WAIT_MS.no_worker);
   assertProblem(await answer, 401, "unauthenticated");
   assert.equal(api.bells.items.length, rung);
+});
+
+test("a limit that came meanwhile is told to a stranger without its numbers", async (t) => {
+  const refuse = async () => {
+    const field = { field: "runsPerDay", message: "is 7" };
+    throw new BellhopError("rate_limited", 429, "The namespace has had its 7 runs.", [field], 60);
+  };
+  for (const [given, fields] of [
+    [{ public: true }, []],
+    [{}, ["runsPerDay"]],
+  ] as const) {
+    const { wait, clock, owner } = await open(given);
+    const { answer } = await wait("public" in given ? api.anonymous : owner);
+    const counting = t.mock.method(api.parts.daily, "counting", refuse);
+    await clock.advance(WAIT_MS.no_worker);
+    const refused = await answer;
+    counting.mock.restore();
+    assertProblem(refused, 429, "rate_limited", [...fields]);
+    assert.equal(/7/.test(JSON.stringify(refused.body)), !("public" in given));
+    assert.equal(refused.headers.get("retry-after"), "60");
+  }
 });
 
 test("where the queue was limited meanwhile the call waits there, and passes nobody", async () => {
