@@ -20,11 +20,7 @@ const WHILE_RUNNING_MS = 1_000;
 const COLUMNS: Column<Bulk>[] = [
   {
     title: "Action",
-    cell: ({ id, action, resource }) => (
-      <Link href={`/bulk/${id}`}>
-        {action} {resource}
-      </Link>
-    ),
+    cell: ({ id, action, resource }) => <Link href={`/bulk/${id}`}>{nameOf({ action, resource })}</Link>,
   },
   { title: "State", isTight: true, cell: ({ state }) => <State of={state} /> },
   {
@@ -41,6 +37,12 @@ const COLUMNS: Column<Bulk>[] = [
   },
   { title: "Begun", isTight: true, cell: ({ createdAt }) => <Time at={createdAt} /> },
 ];
+
+/** `Resume tasks`. */
+function nameOf({ action, resource }: Pick<Bulk, "action" | "resource">): string {
+  const name = `${action} ${resource}`;
+  return name[0]!.toUpperCase() + name.slice(1);
+}
 
 const Share = ({ done, matched }: Pick<Bulk, "done" | "matched">) => (
   <span class="number">
@@ -91,7 +93,7 @@ export function BulkPage({ id }: { id: string }) {
     });
   return (
     <Page
-      title={bulk ? `${bulk.action} ${bulk.resource}` : "Bulk action"}
+      title={bulk ? nameOf(bulk) : "Bulk action"}
       within={["Bulk actions", "/bulk"]}
       about={bulk && <State of={bulk.state} />}
       actions={

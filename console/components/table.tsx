@@ -40,7 +40,11 @@ export function Table<Row>({ caption, columns, rows, keyOf }: TableProps<Row>) {
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map((column) => (
-                <td key={column.title} class={classOf(column)}>
+                <td
+                  key={column.title}
+                  class={classOf(column)}
+                  data-title={column.isUntitled ? undefined : column.title}
+                >
                   {column.cell(row)}
                 </td>
               ))}

@@ -73,7 +73,7 @@ export function ErrorsPage() {
   return (
     <Page
       title="Errors"
-      about="Failures that are alike, as one. One that comes again after it was resolved is open again."
+      about="Failures that are alike count as one error. One that was resolved opens again when it comes back."
     >
       <div class="filters">
         <ChoiceField

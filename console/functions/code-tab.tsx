@@ -87,7 +87,7 @@ function Files({ name, revision, onDeployed }: FilesProps) {
       />
       <BuildFaults fault={fault} />
       <p class="muted small">
-        Revision {revision.number}. Ctrl S deploys; calls go to the new revision with the next claim.
+        Revision {revision.number}. Ctrl S deploys; the next runs use the new revision.
       </p>
     </div>
   );

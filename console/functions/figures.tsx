@@ -59,7 +59,7 @@ function Stat({ name, of, format }: { name: string; of: Spread | null; format: (
         {of ? format(of.median) : "–"}
         {of && (
           <small class="below">
-            95 %: {format(of.p95)}, most {format(of.max)}
+            95 % within {format(of.p95)}, at most {format(of.max)}
           </small>
         )}
       </dd>

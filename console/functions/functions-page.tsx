@@ -43,7 +43,7 @@ export function Traffic({
   if (shares.length === 1) return <span>revision {leading.number}</span>;
   return (
     <span>
-      revision {leading.number} {traffic[leading.id]} %, {shares.length - 1} more
+      revision {leading.number} ({traffic[leading.id]} %) and {shares.length - 1} more
     </span>
   );
 }

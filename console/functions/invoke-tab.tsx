@@ -81,8 +81,8 @@ export function InvokeTab({ fn }: { fn: Fn }) {
         {outcome ? (
           <OutcomeView outcome={outcome} />
         ) : (
-          <Empty title="Nothing was called yet.">
-            <p>What it answers, how long it took and what it logged stands here.</p>
+          <Empty title="Nothing has been called yet.">
+            <p>Its answer, how long it took and what it logged will be here.</p>
           </Empty>
         )}
       </div>

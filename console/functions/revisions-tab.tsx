@@ -65,7 +65,8 @@ export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void 
       title: "Limits",
       cell: ({ limits }) => (
         <span class="small">
-          {limits.memoryMb} MB, {limits.cpuMs} ms processor, {limits.wallMs / 1_000} s in all
+          {limits.memoryMb} MB, {formatDuration(limits.cpuMs)} processor, {formatDuration(limits.wallMs)} wall
+          time
         </span>
       ),
     },
@@ -192,7 +193,7 @@ function SplitDialog({ name, revisions, onClose, onSplit }: SplitProps) {
     });
   return (
     <Dialog title="Split traffic" onClose={onClose}>
-      <p class="muted">Whole percents that make 100. The next claim sees the change.</p>
+      <p class="muted">Whole percents that make 100. The next runs see the change.</p>
       {shown.map(({ number }) => (
         <TextField
           key={number}

@@ -40,7 +40,7 @@ export function SettingsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void }
         <p class="muted">
           {fn.public
             ? "It is public: anybody who knows the URL may call it."
-            : "It is not public: who calls it sends a key with the scope invoke."}
+            : "It is not public: callers need a key with the scope invoke."}
         </p>
         {may("deploy") && (
           <div class="actions">
@@ -64,10 +64,10 @@ export function SettingsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void }
           of={[
             ["Memory", `${limits.memoryMb} MB`],
             ["Processor", formatDuration(limits.cpuMs)],
-            ["In all", formatDuration(limits.wallMs)],
+            ["Wall time", formatDuration(limits.wallMs)],
             ["At once", limits.concurrency ?? "as many as there is room for"],
             ["Result", formatBytes(limits.resultBytes)],
-            ["Log lines", limits.logLines],
+            ["Log lines", limits.logLines.toLocaleString("en-GB")],
             ["Requests", limits.subrequests],
           ]}
         />

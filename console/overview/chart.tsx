@@ -74,6 +74,11 @@ function resolveColor(element: Element, name: string): string {
   return color;
 }
 
+/** Of an axis that counts: no half run. */
+const WHOLE_STEPS = Array.from({ length: 12 }, (_, power) =>
+  [1, 2, 5].map((step) => step * 10 ** power),
+).flat();
+
 function optionsOf(
   element: HTMLElement,
   /** Those of the moment: their values change under the chart. */
@@ -95,7 +100,12 @@ function optionsOf(
     scales: { y: { range: (_plot, _low, high) => [0, Math.max(high ?? 0, unit === "" ? 1 : 0.05) * 1.1] } },
     axes: [
       { ...axis, values: "{HH}:{mm}" as never, size: 28 },
-      { ...axis, size: 48, values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit}`) },
+      {
+        ...axis,
+        ...(unit === "" && { incrs: WHOLE_STEPS }),
+        size: 48,
+        values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit}`),
+      },
     ],
     series: [
       { label: "At", value: "{HH}:{mm}" },

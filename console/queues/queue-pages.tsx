@@ -196,7 +196,7 @@ function QueueDetail({ queue }: { queue: Queue }) {
           <dd>{waiting.toLocaleString("en-GB")}</dd>
         </div>
         <div>
-          <dt>Oldest waits since</dt>
+          <dt>Oldest waiting</dt>
           <dd>
             <Time at={oldestWaitingAt} />
           </dd>
@@ -210,10 +210,7 @@ function QueueDetail({ queue }: { queue: Queue }) {
               ["Rate", sayRate(rate)],
               ["Of each key, at once", perKey?.concurrency ?? "any"],
               ["Of each key, rate", sayRate(perKey?.rate ?? null)],
-              [
-                "On a 429",
-                restOn429 ? "the queue rests as long as the answer says" : "nothing in particular",
-              ],
+              ["On a 429", restOn429 ? "the queue rests as long as the answer says" : "the queue goes on"],
             ]}
           />
         </Section>

@@ -180,6 +180,14 @@ type Isolate = NonNullable<Run["attempts"][number]["isolate"]>;
 const sayIsolate = ({ start, loadMs }: Isolate) =>
   loadMs === undefined ? start : `${start}, loaded in ${formatDuration(loadMs)}`;
 
+/** By its name, where it can be had. */
+function TaskLink({ id }: { id: string }) {
+  const { data } = useQuery(`task ${id}`, () =>
+    unwrap(client().GET("/v1/tasks/{id}", { params: { path: { id } } })),
+  );
+  return <Link href={`/tasks/${id}`}>{data?.name || data?.key || `…${id.slice(-8)}`}</Link>;
+}
+
 function RunDetail({ run }: { run: Run }) {
   const isolate = run.attempts.at(-1)?.isolate;
   return (
@@ -202,7 +210,7 @@ function RunDetail({ run }: { run: Run }) {
         <Section title="Facts">
           <Facts
             of={[
-              ["Task", run.taskId ? <Link href={`/tasks/${run.taskId}`}>its task</Link> : "none"],
+              ["Task", run.taskId ? <TaskLink id={run.taskId} /> : "none"],
               run.function !== null && [
                 "Function",
                 <Link key="function" href={`/functions/${run.function}`}>

@@ -32,7 +32,7 @@ export function PolicyFields({ form, change, fault }: Omit<TaskFieldsProps, "fau
       <div class="form">
         <div class="form-row">
           <ChoiceField
-            label="Where the run before still runs"
+            label="While the run before is under way"
             value={form.overlap}
             options={OVERLAPS}
             onChange={(overlap) => change({ overlap })}
@@ -54,7 +54,7 @@ export function PolicyFields({ form, change, fault }: Omit<TaskFieldsProps, "fau
             fault={faultOf(fault, "retry")}
           />
           <TextField
-            label="Time of an attempt"
+            label="Timeout of an attempt"
             value={form.timeout}
             onInput={(timeout) => change({ timeout })}
             hint="Such as 30s; left empty: as the API has it."

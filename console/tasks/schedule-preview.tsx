@@ -53,7 +53,11 @@ export function Instants({ items }: { items: readonly Instant[] }) {
         const isChanged = isAfterClockChange(items[index - 1], { local });
         return (
           <li key={nominalAt}>
-            <span class="number">{formatLocal(local)}</span> <Time at={nominalAt} />
+            <span class="number">{formatLocal(local)}</span>
+            <span class="muted">
+              {" · "}
+              <Time at={nominalAt} />
+            </span>
             {effectiveAt !== nominalAt && (
               <span class="muted">
                 , in effect <Time at={effectiveAt} isExact />

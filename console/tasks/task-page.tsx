@@ -112,7 +112,7 @@ function When({ task: { id, schedule, updatedAt, state, overlap, catchUp } }: { 
             <Instants items={isLong ? items : items.slice(0, SHOWN)} />
             <InstantStrip items={items} />
             <p class="muted small">
-              Where the run before still runs: {OVERLAPS[overlap]}
+              While the run before is under way: {OVERLAPS[overlap]}
               {catchUp && `; of instants that were missed: ${CATCH_UPS[catchUp.policy]}`}.{" "}
               {items.length > SHOWN && !isLong && (
                 <Button kind="plain" onClick={() => setLong(true)}>
@@ -168,7 +168,7 @@ function DefinitionTab({ task }: { task: Task }) {
             task.catchUp ? `${task.catchUp.policy}, ${task.catchUp.max} at most` : "does not apply",
           ],
           ["Attempts", `${task.retry.maxAttempts} at most`],
-          ["Time of an attempt", task.timeout],
+          ["Timeout", task.timeout],
           ["Dead letter", task.deadLetter ? "kept when the last attempt fails" : "none"],
           [
             "Queue",

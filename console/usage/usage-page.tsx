@@ -12,11 +12,11 @@ const EVERY_MS = 5_000;
 
 const ROWS: readonly { name: Name; title: string; about: string }[] = [
   { name: "tasks", title: "Tasks", about: "that may still fire" },
-  { name: "functions", title: "Functions", about: "that stand" },
+  { name: "functions", title: "Functions", about: "that are deployed" },
   { name: "codeBytes", title: "Code", about: "of all revisions" },
   { name: "concurrentRuns", title: "Runs at once", about: "running, or to be completed later" },
-  { name: "slotsShare", title: "Share of slots", about: "of all workers, taken by runs" },
-  { name: "runsPerDay", title: "Runs a day", about: "that have begun to exist today, UTC" },
+  { name: "slotsShare", title: "Slots", about: "slots of all workers, taken by its runs" },
+  { name: "runsPerDay", title: "Runs a day", about: "made today, UTC" },
   { name: "storedBytes", title: "Stored", about: "of runs, logs and functions' keys, as measured last" },
   { name: "followers", title: "Streams", about: "of logs and events, open at once" },
   { name: "requests", title: "Requests", about: "of this key, at this API" },
@@ -28,7 +28,7 @@ const show = (name: Name, value: number) =>
 export function UsagePage() {
   const query = useQuery("usage", () => unwrap(client().GET("/v1/usage")), { everyMs: EVERY_MS });
   return (
-    <Page title="Usage" about="What this namespace uses of what an operator lets it.">
+    <Page title="Usage" about="What this namespace uses, and how much it may.">
       <Answered of={query}>{(usage) => <UsageTable usage={usage} />}</Answered>
     </Page>
   );
@@ -74,7 +74,7 @@ function UsageTable({ usage }: { usage: Usage }) {
           },
         },
         {
-          title: "More again",
+          title: "Resets",
           isTight: true,
           cell: ({ name }) => {
             const { resetsAt } = usage[name];

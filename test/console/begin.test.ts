@@ -123,7 +123,7 @@ describe("the console", { skip, timeout: 110_000 }, () => {
     await page.getByLabel("Revision 1, in percent").fill("10");
     await page.getByLabel("Revision 2, in percent").fill("90");
     await page.getByRole("dialog").getByRole("button", { name: "Split", exact: true }).click();
-    await page.getByText("revision 2 90 %, 1 more").waitFor();
+    await page.getByText("revision 2 (90 %) and 1 more").waitFor();
     assert.deepEqual(Object.values((await call("GET", "/v1/functions/split"))["traffic"]!).sort(), [10, 90]);
     assertQuiet(console);
   });

@@ -74,7 +74,7 @@ describe("the console in use", { skip, timeout: 110_000 }, () => {
     await page.getByLabel("What is done").selectOption("cancel");
     await page.getByText("5,000 tasks would change.").waitFor();
     await button(page, "Cancel 5,000").click();
-    await heading(page, "cancel tasks").waitFor();
+    await heading(page, "Cancel tasks").waitFor();
     await page.getByText("5,000 of 5,000 done").waitFor({ timeout: 60_000 });
     assertQuiet(console);
   });
