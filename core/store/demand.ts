@@ -31,8 +31,34 @@ export interface Demand {
 
 export const DEMAND_BOUND = 100_000;
 
+const NO_DEMAND: Demand = {
+  ...{ dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, waitingCallers: 0, upcomingRuns: 0 },
+};
+
+/**
+ * Whether any of it may be more than 0: pauses are not looked at. Without a parameter the statement is planned once per
+ * connection, and most looks of an autoscaler end here.
+ */
+async function hasDemand({ pool }: Store, aheadMs: number): Promise<boolean> {
+  const soon = `${NOW} + ${Math.ceil(aheadMs)} * interval '1 millisecond'`;
+  const wanted = [
+    `task_runs_open WHERE ${CLAIMABLE} AND available_at <= ${soon}`,
+    "task_runs_open WHERE state = 'running'",
+    `task_runs_open WHERE state = 'scheduled' AND available_at <= ${soon}`,
+    `tasks WHERE state = 'active' AND next_run_at <= ${soon}`,
+    `workers WHERE busy > 0 AND lease_until > ${NOW}`,
+    `waiting_callers WHERE told_until > ${NOW}`,
+  ];
+  const { rows } = await pool.query<{ isAny: boolean }>({
+    name: `has-demand-${Math.ceil(aheadMs)}`,
+    text: `SELECT ${wanted.map((each) => `EXISTS (SELECT FROM ${each})`).join(" OR ")} AS "isAny"`,
+  });
+  return rows[0]!.isAny;
+}
+
 /** By the database's clock. `aheadMs`: how far `upcomingRuns` looks. */
 export async function readDemand(store: Store, aheadMs: number): Promise<Demand> {
+  if (!(await hasDemand(store, aheadMs))) return NO_DEMAND;
   const { rows } = await store.pool.query<Demand>({
     name: "demand",
     text: `SELECT
