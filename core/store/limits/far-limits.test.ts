@@ -8,7 +8,7 @@ import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { deployFunction, finished, makeWorker, queueInvocation, wantedKeysOf } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { expectsFarLimits, FOLD_EVERY, NEAR_FOR, noteLimits } from "./far-limits.ts";
+import { expectsFarLimits, NEAR_FOR, noteLimits } from "./far-limits.ts";
 import { findGrantableKeys } from "./find-grantable.ts";
 import { foldAllReturned } from "./fold-returned.ts";
 import { grantPermits } from "./grant-permits.ts";
@@ -51,20 +51,40 @@ async function countPermits(key: string): Promise<{ held: number; returned: numb
   return rows[0]!;
 }
 
-test("where limits are far off, what ends give back lies beside the count until a claim has its turn to count it off", async () => {
-  const { key, runIds, workerId } = await prepare(1_000, FOLD_EVERY + 2);
+test("where limits are far off, what ends give back lies beside the count until the scheduler counts it off", async () => {
+  const { key, runIds, workerId } = await prepare(1_000, 3);
   expect("far");
-  let turns = 0;
   for (const [index, id] of runIds.entries()) {
-    const { returned } = await countPermits(key);
     const runs = await claimRuns(store, workerId, [id]);
     assert.equal(runs.length, 1);
-    const counted = await countPermits(key);
-    if (counted.returned < returned) turns += 1;
-    else assert.equal(counted.held, counted.returned + 1, `claim ${index}`);
+    assert.deepEqual(await countPermits(key), { held: index + 1, returned: index });
     await end(workerId, runs);
   }
-  assert.equal(turns, 1);
+  await foldAllReturned(store, 10);
+  assert.deepEqual(await countPermits(key), { held: 0, returned: 0 });
+});
+
+test("a limit that is near only by what lies beside its count is counted, and stays far off", async () => {
+  const { key, runIds, workerId } = await prepare(4 * PLENTY, 2);
+  await claimRuns(store, workerId, [runIds[0]!]);
+  expect("far");
+  const runs = await claimRuns(store, workerId, [runIds[1]!]);
+  await sql`WITH laid AS (INSERT INTO returned_permits (key, count) VALUES (${key}, ${2 * PLENTY}))
+    UPDATE run_limits SET permits_held = permits_held + ${2 * PLENTY} WHERE key = ${key}`.execute(db);
+  await end(workerId, runs);
+  assert.deepEqual(await countPermits(key), { held: 1, returned: 0 });
+  assert.equal(expectsFarLimits(store), true);
+});
+
+test("one of which many permits are out indeed is near", async () => {
+  const { key, runIds, workerId } = await prepare(4 * PLENTY, 1);
+  expect("far");
+  const runs = await claimRuns(store, workerId, runIds);
+  await sql`UPDATE run_limits SET permits_held = permits_held + ${2 * PLENTY} WHERE key = ${key}`.execute(db);
+  await end(workerId, runs);
+  assert.deepEqual(await countPermits(key), { held: 2 * PLENTY, returned: 0 });
+  assert.equal(expectsFarLimits(store), false);
+  await sql`UPDATE run_limits SET permits_held = 0 WHERE key = ${key}`.execute(db);
 });
 
 test("a claim that finds too few permits left counts off what lies beside before anybody waits", async () => {

@@ -1,20 +1,22 @@
 /** Permits that were laid beside the count of their limit (permits.ts) are counted off. */
 import type { Store } from "../database.ts";
-import { RETURNED } from "./permits.ts";
+import { RETURNED, staysRoomy } from "./permits.ts";
 
 const fold = (name: string, lock: string) => ({
   name,
   text: `
     WITH limits AS MATERIALIZED (
-      SELECT key, has_waiting FROM run_limits WHERE key = ANY($1::text[]) ORDER BY key ${lock}
+      SELECT key, has_waiting, concurrency, permits_held FROM run_limits WHERE key = ANY($1::text[]) ORDER BY key ${lock}
     ), folded AS (
       DELETE FROM returned_permits WHERE key = ANY(ARRAY(SELECT key FROM limits)) RETURNING key, count
+    ), returned AS MATERIALIZED (
+      SELECT key, sum(count)::int AS count FROM folded GROUP BY key
     ), counted AS (
-      UPDATE run_limits l SET permits_held = greatest(l.permits_held - n.count, 0)
-      FROM (SELECT key, sum(count)::int AS count FROM folded GROUP BY key) AS n
+      UPDATE run_limits l SET permits_held = greatest(l.permits_held - n.count, 0) FROM returned n
       WHERE l.key = n.key
     )
-    SELECT key FROM limits WHERE has_waiting`,
+    SELECT l.key, l.has_waiting AS "hasWaiting", ${staysRoomy("l.permits_held - coalesce(n.count, 0)")} AS "isFar"
+    FROM limits l LEFT JOIN returned n ON n.key = l.key`,
 });
 
 /** A key that is locked is counted off by who has it, or by the next look: nobody waits here while it holds others. */
@@ -39,10 +41,17 @@ export async function foldAllReturned({ pool }: Store, batch: number): Promise<v
   }
 }
 
-/** Of keys of which few permits are left: those that runs wait for. */
-export async function foldReturned({ pool }: Store, keys: string[]): Promise<string[]> {
-  const { rows } = await pool.query<{ key: string }>({ ...FOLD_NEAR, values: [keys] });
-  return rows.map(({ key }) => key);
+/** Of keys of which few permits are left as they are counted: those that runs wait for, and whether they all are far off after all. */
+export async function foldReturned(
+  { pool }: Store,
+  keys: string[],
+): Promise<{ wanted: string[]; areFar: boolean }> {
+  const { rows } = await pool.query<{ key: string; hasWaiting: boolean; isFar: boolean | null }>({
+    ...FOLD_NEAR,
+    values: [keys],
+  });
+  const wanted = rows.filter(({ hasWaiting }) => hasWaiting).map(({ key }) => key);
+  return { wanted, areFar: rows.every(({ isFar }) => isFar === true) };
 }
 
 /** Whether a permit of the key is left after all, for who was refused one by its count. */

@@ -14,8 +14,8 @@
  *
  * Where plenty of permits are left, those that come back are laid beside the count, in `returned_permits`, by a statement
  * that waits for nobody. Until they are counted off, the count is too high by as many, and never too low: a claim of the
- * key does that, each one or every nth (far-limits.ts), whoever finds too few permits left, and the scheduler each
- * second (fold-returned.ts). Order of locks: rows of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
+ * key does that, unless it expects that to be far off (far-limits.ts), whoever finds too few permits left, and the scheduler
+ * each second (fold-returned.ts). Order of locks: rows of runs, then rows of limits, these sorted by key in one statement of the transaction. Who begins with the limits
  * (admit-runs.ts, grant-permits.ts, recount-permits.ts) leaves rows of runs alone that others have locked. So nobody waits
  * in a circle.
  */
@@ -96,6 +96,10 @@ export const PLENTY = 64;
  * ends which sees this; should it be otherwise, the scheduler's next look grants what lies in `returned_permits`.
  */
 const IS_ROOMY = `NOT l.has_waiting AND l.concurrency - l.permits_held >= greatest(${PLENTY}, l.concurrency / 2)`;
+
+/** Of a limit `l`, had it so many permits out: plenty are left, and will be when as many runs as a quarter of it have come and gone. */
+export const staysRoomy = (held: string) =>
+  `NOT l.has_waiting AND l.concurrency - (${held}) >= greatest(${PLENTY}, l.concurrency / 2) + l.concurrency / 4`;
 
 /** Of a limit `l`: how many of its permits were given back and are still counted as held. */
 export const RETURNED = "(SELECT coalesce(sum(b.count), 0)::int FROM returned_permits b WHERE b.key = l.key)";

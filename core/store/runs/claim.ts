@@ -6,7 +6,7 @@
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { admitRuns, type LimitedRun } from "../limits/admit-runs.ts";
-import { mayLeaveReturned, noteLimits } from "../limits/far-limits.ts";
+import { expectsFarLimits, noteLimits } from "../limits/far-limits.ts";
 import { expectsLimits, noteClaim } from "../limits/met-limits.ts";
 import {
   ALL_LIMITS,
@@ -197,7 +197,7 @@ async function runClaim(
   longestMs: number | null = null,
 ): Promise<Answer> {
   const isWatchful = expectsLimits(store);
-  const wary = () => (mayLeaveReturned(store) ? texts.farsighted : texts.watchful);
+  const wary = () => (expectsFarLimits(store) ? texts.farsighted : texts.watchful);
   const { taken: runs, limited, told } = await ask(store, isWatchful ? wary() : texts.carefree, values);
   const found = runs.length + limited.length;
   if (isWatchful && limited.length > 0) noteLimits(store, false);

@@ -146,9 +146,13 @@ async function noteNear(store: Store, written: WrittenEnd[]): Promise<WrittenEnd
   const first = written[0];
   if (!first) return written;
   const { areFar, nearKeys } = first;
-  noteLimits(store, areFar ?? !nearKeys);
-  if (!nearKeys) return written;
-  return withWanted(written, await foldReturned(store, nearKeys).catch(() => []));
+  if (!nearKeys) {
+    noteLimits(store, areFar ?? true);
+    return written;
+  }
+  const folded = await foldReturned(store, nearKeys).catch(() => undefined);
+  noteLimits(store, folded?.areFar ?? false);
+  return withWanted(written, folded?.wanted ?? []);
 }
 
 /** After the commit that ended them. */
