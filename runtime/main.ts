@@ -159,7 +159,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
           secrets.find,
           clock,
         ),
-        (run, queueKey, restMs) => restQueue(store, run, queueKey, restMs),
+        (run, restMs) => restQueue(store, run, restMs),
         (error) => log.warn({ error }, "a queue was not rested"),
       ),
       email: withSecrets(createEmailRunner({ provider: mail, from: mailFrom }), secrets.find, clock),

@@ -19,9 +19,6 @@ export const queueKey = (namespaceId: string, queue: string) => `queue:${namespa
 
 export const isQueueKey = (key: string) => /^queue:[^/]+\/[^/]+$/.test(key);
 
-/** Of the key of a queue: its namespace's id, and its name. */
-export const placeOfQueueKey = (key: string) => key.slice("queue:".length).split("/") as [string, string];
-
 /** Those of them that have the same concurrency key, such as a customer. */
 const concurrencySubkey = (namespaceId: string, queue: string, key: string) =>
   `${queueKey(namespaceId, queue)}/${key}`;

@@ -6,18 +6,17 @@ import type { TaskRunner } from "./task-runner.ts";
 
 const OVERLOADED = new Set([429, 503]);
 
-/** @param rest pauses the queue of this limit key, if it is one that rests. Before the attempt has ended: none follows it. */
+/** @param rest pauses the queue of the run, if it is one that rests. Before the attempt has ended: none follows it. */
 export const restingQueue =
   (
     run: TaskRunner,
-    rest: (run: ClaimedRun, queueKey: string, restMs: number) => Promise<void>,
+    rest: (run: ClaimedRun, restMs: number) => Promise<void>,
     onError: (error: unknown) => void,
   ): TaskRunner =>
   async (claimed, context) => {
     const outcome = await run(claimed, context);
     const restMs = findRestMs(outcome);
-    if (claimed.queueKey !== undefined && restMs > 0)
-      await rest(claimed, claimed.queueKey, restMs).catch(onError);
+    if (claimed.holdsPermits && restMs > 0) await rest(claimed, restMs).catch(onError);
     return outcome;
   };
 

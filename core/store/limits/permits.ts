@@ -30,6 +30,10 @@ export const NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::float8";
 /** `functionKey` (core/domain/limit-keys.ts) in SQL, of an expression for a uuid. */
 export const functionKeySql = (functionId: string) => `'${functionKey("")}' || ${functionId}`;
 
+/** `queueKey` the same. */
+export const queueKeySql = (namespaceId: string, queue: string) =>
+  `'queue:' || ${namespaceId} || '/' || ${queue}`;
+
 /** The limits that may hold for the runs of a function (SQL, a uuid or null). */
 export const functionKeys = (functionId: string) =>
   `CASE WHEN ${functionId} IS NOT NULL THEN ARRAY[${functionKeySql(functionId)}] END`;
@@ -43,7 +47,7 @@ const hasUnnamed = (key: string) =>
 
 /** Of the queue `default`, where it names no key there. */
 const DEFAULT_QUEUE_KEYS = `CASE WHEN r.queue IS NULL AND ${hasUnnamed("queue:")}
-  THEN ARRAY['queue:' || r.namespace_id || '/${DEFAULT_QUEUE}'] END`;
+  THEN ARRAY[${queueKeySql("r.namespace_id", `'${DEFAULT_QUEUE}'`)}] END`;
 
 /** Of its namespace. */
 const NAMESPACE_KEYS = `CASE WHEN ${hasUnnamed(namespaceKey(""))} THEN ARRAY['${namespaceKey("")}' || r.namespace_id] END`;

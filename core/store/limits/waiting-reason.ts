@@ -4,8 +4,8 @@
  * its queue says whether it could start.
  */
 import { UNLIMITED } from "../../domain/limit.ts";
-import { DEFAULT_QUEUE, queueKey } from "../../domain/limit-keys.ts";
-import { NOW_MS } from "./permits.ts";
+import { DEFAULT_QUEUE } from "../../domain/limit-keys.ts";
+import { NOW_MS, queueKeySql } from "./permits.ts";
 
 const IS_PAUSED = "l.paused_until > statement_timestamp()";
 
@@ -30,4 +30,4 @@ export const WAITING_REASON = `CASE
 
 /** The key of that limit: the one whose line it stands in, or that of its queue. */
 export const LIMIT_OF_WAITING = `CASE WHEN r.state <> 'queued' THEN NULL WHEN r.waiting_for = 'concurrency' THEN r.waiting_key
-    WHEN r.waiting_for IS NULL THEN '${queueKey("", "").slice(0, -1)}' || r.namespace_id || '/' || coalesce(r.queue, '${DEFAULT_QUEUE}') END`;
+    WHEN r.waiting_for IS NULL THEN ${queueKeySql("r.namespace_id", `coalesce(r.queue, '${DEFAULT_QUEUE}')`)} END`;

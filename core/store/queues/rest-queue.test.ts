@@ -48,7 +48,7 @@ async function openQueue(limits: Partial<QueueLimits>) {
     },
     /** It was answered a 429 that asks for so long, and is tried again then. */
     async rest(run: ClaimedRun, restMs: number): Promise<void> {
-      await restQueue(store, run, run.queueKey!, restMs);
+      await restQueue(store, run, restMs);
       await finishAttempts(store, workerId, [finished(run, workerId, retryAfter(restMs))]);
     },
     pausedUntil: async () => (await findQueue(store, namespaceId, NAME))?.pausedUntil as Date,
@@ -68,20 +68,20 @@ const queueRetries = async () => await queueDueRetries(store, new Date(Date.now(
 
 describe("a queue that rests on a 429", () => {
   test("is paused until then, and not for a shorter time than before", async () => {
-    const { namespaceId, workerId, key, queue, start, pausedUntil } = await openQueue({ restOn429: true });
+    const { namespaceId, workerId, queue, start, pausedUntil } = await openQueue({ restOn429: true });
     const run = await start();
-    await restQueue(store, run, key, HOUR_MS);
+    await restQueue(store, run, HOUR_MS);
     const first = await pausedUntil();
     assert.ok(first.getTime() > Date.now() + 3_500_000);
-    await restQueue(store, run, key, 60_000);
+    await restQueue(store, run, 60_000);
     assert.deepEqual(await pausedUntil(), first);
-    await restQueue(store, run, key, first.getTime() - Date.now() + 500);
+    await restQueue(store, run, first.getTime() - Date.now() + 500);
     assert.deepEqual(await pausedUntil(), first, "by less than a second it is not moved");
-    await restQueue(store, run, key, first.getTime() - Date.now() + 60_000);
+    await restQueue(store, run, first.getTime() - Date.now() + 60_000);
     assert.ok((await pausedUntil()) > first);
     assert.deepEqual(await claimRuns(store, workerId, [await queue()]), []);
     await pauseQueue(store, namespaceId, NAME, UNTIL_RESUMED);
-    await restQueue(store, run, key, 7_200_000);
+    await restQueue(store, run, 7_200_000);
     assert.equal(await pausedUntil(), UNTIL_RESUMED);
   });
 
@@ -89,9 +89,9 @@ describe("a queue that rests on a 429", () => {
     const other = await openQueue({ concurrency: 5 });
     await other.rest(await other.start(), HOUR_MS);
     assert.equal(await other.pausedUntil(), null);
-    const { key, start, pausedUntil } = await openQueue({ restOn429: true });
+    const { start, pausedUntil } = await openQueue({ restOn429: true });
     const run = await start();
-    await restQueue(store, { ...run, claimNo: run.claimNo + 1 }, key, HOUR_MS);
+    await restQueue(store, { ...run, claimNo: run.claimNo + 1 }, HOUR_MS);
     assert.equal(await pausedUntil(), null);
   });
 });
@@ -146,7 +146,7 @@ describe("the run for whose sake a queue rested", () => {
   test("not after it is dead and redriven: then it comes as any other does", async () => {
     const { namespaceId, workerId, start } = await openQueue({ restOn429: true });
     const run = await start();
-    await restQueue(store, run, run.queueKey!, HOUR_MS);
+    await restQueue(store, run, HOUR_MS);
     await finishAttempts(store, workerId, [finished(run, workerId, { state: "dead", error: SAMPLE_ERROR })]);
     assert.equal((await redriveDeadLetters(store, namespaceId, { runId: run.id })).length, 1);
     const { turn } = await db

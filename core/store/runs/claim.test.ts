@@ -63,8 +63,6 @@ test("a claim brings all that an attempt needs, and the run belongs to the worke
     functionId: null,
     revisionId: null,
     trigger: "schedule",
-
-    queueKey: undefined,
     holdsPermits: false,
     hasCallbacks: false,
     traceparent: null,

@@ -1,6 +1,5 @@
 /** What a claim hands out, and the end that the claiming statements share. */
 import { CALL_POLICY, policyWithoutTask, type TaskPolicy } from "../../contracts/task-policy.ts";
-import { isQueueKey } from "../../domain/limit-keys.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { CronClock } from "../../domain/schedule/named-by.ts";
@@ -42,8 +41,6 @@ export interface ClaimedRun {
   revisionId: string | null;
   /** It has permits of limits that its end gives back. */
   holdsPermits: boolean;
-  /** The limit key of its queue, where that has limits. */
-  queueKey?: string | undefined;
   /** Its end calls somebody. */
   hasCallbacks: boolean;
   /** What made the run, as a W3C traceparent; null: it was not traced. */
@@ -69,7 +66,7 @@ export const TAKEN = `
       permits = c.permits, waiting_for = NULL, waiting_key = NULL, room = NULL, turn = NULL
     FROM chosen c WHERE ${byIndex("r.id", "c.id")} AND c.is_free
     RETURNING r.id, r.claim_no, r.namespace_id, r.task_id, r.function_id, r.attempt, r.attempt_offset,
-      r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits, r.target, r.trigger,
+      r.scheduled_for, r.redriven_at, r.started_at, r.timeout_ms, r.max_attempts, r.input, c.function_name, c.traffic, c.permits IS NOT NULL AS holds_permits, r.target, r.trigger,
       r.traceparent, r.on_end IS NOT NULL AS has_callbacks
   )`;
 
@@ -92,7 +89,7 @@ const HEAD = `CASE WHEN ${SPEC} IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_o
 
 /** Of a row of `taken`, but for its input. */
 const TAKEN_COLUMNS = `k.id, k.claim_no, k.namespace_id, k.task_id, k.function_id, k.attempt, k.attempt_offset,
-    k.scheduled_for, k.redriven_at, k.started_at, k.timeout_ms, k.max_attempts, k.function_name, k.traffic, k.permits,
+    k.scheduled_for, k.redriven_at, k.started_at, k.timeout_ms, k.max_attempts, k.function_name, k.traffic, k.holds_permits,
     k.target, k.trigger, k.traceparent, k.has_callbacks`;
 
 /** What says of a function's task by which expression it fired. */
@@ -130,7 +127,7 @@ interface TakenRow {
   function_name: string | null;
   traffic: Traffic | null;
   has_callbacks: boolean;
-  permits: string[] | null;
+  holds_permits: boolean;
   target: RunTarget | null;
   trigger: RunTrigger;
   traceparent: string | null;
@@ -162,8 +159,7 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     startedAt: row.started_at,
     functionId: row.function_id,
     revisionId: chooseRevision(row),
-    holdsPermits: row.permits !== null,
-    queueKey: row.permits?.find(isQueueKey),
+    holdsPermits: row.holds_permits,
     hasCallbacks: row.has_callbacks,
     traceparent: row.traceparent,
   };
