@@ -28,7 +28,7 @@ import { firstIdOf, newId } from "./ids.ts";
 import { keepAnswer, takeKeyOrAnswer } from "./kept-answers.ts";
 import { admitRuns } from "./limits/admit-runs.ts";
 import { adoptWaiting } from "./limits/adopt-waiting.ts";
-import { noteLimits } from "./limits/far-limits.ts";
+import { noteKeys, noteLimits } from "./limits/far-limits.ts";
 import { findGrantableKeys } from "./limits/find-grantable.ts";
 import { syncFunctionLimits } from "./limits/function-limits.ts";
 import { grantPermits } from "./limits/grant-permits.ts";
@@ -257,6 +257,13 @@ const farsighted = (use: (store: Store) => Promise<unknown>) =>
     await use(s);
   });
 
+/** And met several limits in one claim. */
+const ofSeveral = (use: (store: Store) => Promise<unknown>) =>
+  farsighted(async (s) => {
+    noteKeys(s, true);
+    await use(s);
+  });
+
 /** Of all that is queued, due or not: more is there than one. */
 const claimShares = (s: Store) => claimDueRuns(s, id, 1, -86_400_000);
 
@@ -280,14 +287,26 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     index: "task_runs_open_shared",
   },
   "claim what is due, of limits far off": {
-    use: farsighted((s) => claimDueRuns(s, id, 10, 0)),
+    use: ofSeveral((s) => claimDueRuns(s, id, 10, 0)),
     index: "task_runs_open_queued",
   },
   "claim of what is due in shares, of limits far off": {
-    use: farsighted(claimShares),
+    use: ofSeveral(claimShares),
     index: "task_runs_open_shared",
   },
   "claim by id, of limits far off": {
+    use: ofSeveral((s) => claimRuns(s, id, [id])),
+    index: "task_runs_open_pkey",
+  },
+  "claim what is due, of one key, far off": {
+    use: farsighted((s) => claimDueRuns(s, id, 10, 0)),
+    index: "task_runs_open_queued",
+  },
+  "claim of what is due in shares, of one key, far off": {
+    use: farsighted(claimShares),
+    index: "task_runs_open_shared",
+  },
+  "claim by id, of one key, far off": {
     use: farsighted((s) => claimRuns(s, id, [id])),
     index: "task_runs_open_pkey",
   },

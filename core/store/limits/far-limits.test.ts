@@ -1,14 +1,28 @@
 /** What a store expects of limits decides what its statements do, and never who may start. */
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, describe, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { functionKey } from "../../domain/limit-keys.ts";
 import { type ClaimedRun, claimRuns } from "../runs/claim.ts";
 import { finishAttempts } from "../runs/finish.ts";
-import { deployFunction, finished, makeWorker, queueInvocation, wantedKeysOf } from "../testing/samples.ts";
-import { openTestStore } from "../testing/test-store.ts";
-import { expectsFarLimits, NEAR_FOR, noteLimits } from "./far-limits.ts";
+import {
+  deployFunction,
+  finished,
+  makeWorker,
+  queueInvocation,
+  queueRun,
+  wantedKeysOf,
+} from "../testing/samples.ts";
+import { openTestStore, untilBlocked } from "../testing/test-store.ts";
+import {
+  expectsFarLimits,
+  expectsOneKey,
+  NEAR_FOR,
+  noteKeys,
+  noteLimits,
+  SEVERAL_FOR,
+} from "./far-limits.ts";
 import { findGrantableKeys } from "./find-grantable.ts";
 import { foldAllReturned } from "./fold-returned.ts";
 import { grantPermits } from "./grant-permits.ts";
@@ -136,4 +150,64 @@ test("after an end that found a limit near, so many have to find plenty before i
   assert.equal(expectsFarLimits(store), false);
   noteLimits(store, true);
   assert.equal(expectsFarLimits(store), true);
+});
+
+/** Claims of a store that has met limits, all of them far off. */
+async function meetFarLimits(): Promise<void> {
+  const { runIds, workerId } = await prepare(1_000, 1);
+  await end(workerId, await claimRuns(store, workerId, runIds));
+  expect("far");
+  for (let claims = 0; claims < SEVERAL_FOR; claims += 1) noteKeys(store, false);
+}
+
+/** Claims that wait for the lock of a limit while somebody changes it. */
+async function claimDuring(
+  { key, workerId }: { key: string; workerId: string },
+  change: ReturnType<typeof sql>,
+  batches: string[][],
+): Promise<ClaimedRun[]> {
+  const { claims } = await db.transaction().execute(async (tx) => {
+    await sql`UPDATE run_limits SET ${change} WHERE key = ${key}`.execute(tx);
+    const claims = batches.map((ids) => claimRuns(store, workerId, ids));
+    await untilBlocked(store, claims.length);
+    return { claims };
+  });
+  return (await Promise.all(claims)).flat();
+}
+
+describe("a claim that expects to meet one limit, far off", () => {
+  test("takes no more permits than there are when it has the lock, whoever comes beside it", async () => {
+    await meetFarLimits();
+    const limited = await prepare(4, 6);
+    const { key, runIds } = limited;
+    const batches = [runIds.slice(0, 3), runIds.slice(3)];
+    assert.equal((await claimDuring(limited, sql`paused_until = NULL`, batches)).length, 4);
+    assert.deepEqual(await countPermits(key), { held: 4, returned: 0 });
+  });
+
+  test("obeys a change that is made while it waits for the lock", async () => {
+    await meetFarLimits();
+    const limited = await prepare(1_000, 2);
+    const { key, runIds } = limited;
+    assert.equal((await claimDuring(limited, sql`concurrency = 1`, [runIds])).length, 1);
+    assert.deepEqual(await countPermits(key), { held: 1, returned: 0 });
+  });
+
+  test("starts runs of several limits as well, and expects several from then on", async () => {
+    await meetFarLimits();
+    const both = [await prepare(1_000, 2), await prepare(1_000, 2)];
+    const runIds = both.flatMap((each) => each.runIds);
+    assert.equal((await claimRuns(store, both[0]!.workerId, runIds)).length, 4);
+    for (const { key } of both) assert.deepEqual(await countPermits(key), { held: 2, returned: 0 });
+    assert.deepEqual([expectsOneKey(store), expectsFarLimits(store)], [false, true]);
+  });
+
+  test("starts what no limit holds for beside it", async () => {
+    await meetFarLimits();
+    const { key, runIds, workerId } = await prepare(1_000, 1);
+    const free = await queueRun(store, await newNamespace());
+    assert.equal((await claimRuns(store, workerId, [...runIds, free])).length, 2);
+    assert.deepEqual(await countPermits(key), { held: 1, returned: 0 });
+    assert.equal(expectsOneKey(store), true);
+  });
 });

@@ -126,6 +126,15 @@ export const useRateOfLine = (count: string) =>
         ${NOW_MS} - greatest(0, least(l.rate_interval_ms - 1, ${MOST_LATE_MS})))) ELSE ${NOW_MS} END`,
   );
 
+/** Of a limit `l`, of which `n.count` runs want a permit: there is one for each, and nobody else waits. */
+const FITS = `l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency
+        AND coalesce(greatest(l.paused_until, l.uncounted_until) <= clock_timestamp(), true)
+        AND coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + (n.count - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS},
+          true))`;
+
+// A bigint: a count that is full may be the highest int.
+const WANTED_KEY_COUNTS = `(SELECT key, count(*) AS count FROM (SELECT unnest(keys) AS key FROM wanted) AS k GROUP BY key)`;
+
 /**
  * The limits of the runs of a CTE `wanted` (id, keys), locked: a CTE `limits` (key, fits, makes_keys). All that want a key get their
  * permits, or none does: then it is decided one by one (admit-runs.ts), as it is where others wait. It sees the newest
@@ -133,13 +142,8 @@ export const useRateOfLine = (count: string) =>
  */
 export const LOCK_LIMITS = `
   limits AS MATERIALIZED (
-    SELECT l.key, l.per_key IS NOT NULL AS makes_keys,
-      l.concurrency IS NULL OR (NOT l.has_waiting AND l.permits_held + n.count <= l.concurrency
-        AND coalesce(greatest(l.paused_until, l.uncounted_until) <= clock_timestamp(), true)
-        AND coalesce(greatest(l.rate_used_until_ms, ${NOW_MS}) + (n.count - l.rate_burst) * l.rate_interval_ms <= ${NOW_MS},
-          true)) AS fits
-    FROM (SELECT key, count(*) AS count FROM (SELECT unnest(keys) AS key FROM wanted) AS k GROUP BY key) AS n
-      JOIN run_limits l ON ${byIndex("l.key", "n.key")}
+    SELECT l.key, l.per_key IS NOT NULL AS makes_keys, ${FITS} AS fits
+    FROM ${WANTED_KEY_COUNTS} AS n JOIN run_limits l ON ${byIndex("l.key", "n.key")}
     ORDER BY l.key FOR UPDATE OF l
   ), all_limits AS MATERIALIZED (
     SELECT array_agg(key) AS keys, bool_and(fits) AS fit FROM limits
@@ -176,6 +180,25 @@ export const TAKE_PERMITS = `
         ${TAKEN_OF}
         UNION ALL SELECT key, -count, 0 FROM folded
       ) AS c GROUP BY c.key`)}`;
+
+/**
+ * The permits of the runs of `wanted` where all that name a key name one and the same, taken with its lock in one step: a
+ * CTE `of_one` (keys). It is empty where they name several, where the key has no limit or too few permits, or may make
+ * others: then nothing is taken.
+ */
+export const TAKE_OF_ONE = `
+  named AS MATERIALIZED (
+    SELECT min(key) AS key, max(count) AS count FROM ${WANTED_KEY_COUNTS} AS k HAVING count(*) = 1
+  ), of_one AS (
+    UPDATE run_limits l SET permits_held = l.permits_held + n.count, ${useRate("n.count")}
+    FROM named n WHERE ${byIndex("l.key", "n.key")} AND l.per_key IS NULL AND (${FITS})
+    RETURNING ARRAY[l.key] AS keys
+  )`;
+
+/** As `ALL_LIMITS`, `PERMITS` and `HAS_PERMITS`, of that one. */
+export const ONE_KEY = "LEFT JOIN of_one o ON true";
+export const PERMITS_OF_ONE = "CASE WHEN w.keys IS NULL THEN w.granted ELSE o.keys END";
+export const HAS_PERMITS_OF_ONE = "(w.keys IS NULL OR o.keys IS NOT NULL)";
 
 /**
  * Gives back the permits of the rows of a CTE, one that has taken or deleted them, which hold theirs: a CTE

@@ -6,15 +6,19 @@
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { admitRuns, type LimitedRun } from "../limits/admit-runs.ts";
-import { expectsFarLimits, noteLimits } from "../limits/far-limits.ts";
+import { expectsFarLimits, expectsOneKey, noteKeys, noteLimits } from "../limits/far-limits.ts";
 import { expectsLimits, noteClaim } from "../limits/met-limits.ts";
 import {
   ALL_LIMITS,
   HAS_NO_LIMIT,
   HAS_PERMITS,
+  HAS_PERMITS_OF_ONE,
   LOCK_LIMITS,
+  ONE_KEY,
   PERMITS,
+  PERMITS_OF_ONE,
   TAKE_FAR_PERMITS,
+  TAKE_OF_ONE,
   TAKE_PERMITS,
   WANTED_PERMITS,
 } from "../limits/permits.ts";
@@ -52,6 +56,8 @@ const watchful = (take: string) => `${LOCK_LIMITS}, ${chosen(PERMITS, HAS_PERMIT
 const WATCHFUL = watchful(TAKE_PERMITS);
 /** The same, and leaves uncounted what was given back. */
 const FARSIGHTED = watchful(TAKE_FAR_PERMITS);
+/** The same of runs that name one key, or none; where they name several it starts those that name none. */
+const OF_ONE_KEY = `${TAKE_OF_ONE}, ${chosen(PERMITS_OF_ONE, HAS_PERMITS_OF_ONE, ONE_KEY)}`;
 
 /** CTEs that find runs and lock them, the last one `wanted`, and what the answer tells of them besides. */
 interface Search {
@@ -68,16 +74,21 @@ const claim = ({ ctes, columns = "" }: Search, start: string) => `
       SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free) END AS limited${columns}`,
   )}`;
 
-interface ClaimTexts {
-  carefree: { name: string; text: string };
-  watchful: { name: string; text: string };
-  farsighted: { name: string; text: string };
+/** What a claim does for limits, by what its store expects of them. */
+type ClaimWay = "carefree" | "watchful" | "farsighted" | "ofOneKey";
+type ClaimTexts = Record<ClaimWay, { name: string; text: string }>;
+
+function chooseWay(store: Store): ClaimWay {
+  if (!expectsLimits(store)) return "carefree";
+  if (!expectsFarLimits(store)) return "watchful";
+  return expectsOneKey(store) ? "ofOneKey" : "farsighted";
 }
 
 const toTexts = (name: string, search: Search): ClaimTexts => ({
   carefree: { name, text: claim(search, CAREFREE) },
   watchful: { name: `${name}-with-permits`, text: claim(search, WATCHFUL) },
   farsighted: { name: `${name}-with-far-permits`, text: claim(search, FARSIGHTED) },
+  ofOneKey: { name: `${name}-of-one-key`, text: claim(search, OF_ONE_KEY) },
 });
 
 const WANTED = `r.id, r.function_id, ${WANTED_PERMITS}`;
@@ -196,20 +207,21 @@ async function runClaim(
   values: ClaimValues,
   longestMs: number | null = null,
 ): Promise<Answer> {
-  const isWatchful = expectsLimits(store);
-  const wary = () => (expectsFarLimits(store) ? texts.farsighted : texts.watchful);
-  const { taken: runs, limited, told } = await ask(store, isWatchful ? wary() : texts.carefree, values);
+  const way = chooseWay(store);
+  const { taken: runs, limited, told } = await ask(store, texts[way], values);
   const found = runs.length + limited.length;
-  if (isWatchful && limited.length > 0) noteLimits(store, false);
   if (found > 0) noteClaim(store, limited.length > 0 || runs.some(({ holdsPermits }) => holdsPermits));
+  if (way === "farsighted") noteKeys(store, false);
   try {
     let tooMany = limited;
-    if (!isWatchful && limited.length > 0) {
+    if ((way === "carefree" || way === "ofOneKey") && limited.length > 0) {
+      if (way === "ofOneKey") noteKeys(store, true);
       const ids = limited.map(({ id }) => id);
       const answer = await ask(store, CLAIM_BY_ID.watchful, [values[0], ids]);
       runs.push(...answer.taken);
       tooMany = answer.limited;
     }
+    if (tooMany.length > 0) noteLimits(store, false);
     const claimer = { workerId: values[0], longestMs };
     if (tooMany.length > 0) runs.push(...(await admitRuns(store, claimer, tooMany)));
   } catch (error) {
