@@ -55,6 +55,7 @@ export async function openDatabase(
   // Its connection is made while the schema is looked at.
   let listening = listen().catch(() => undefined);
   opened.defer(() => close(listening.then((listener) => listener?.close())));
+  if (leaseMs !== undefined) void connectLease(store);
   const report = (line: string) => log.info(line);
   await wait.until(() => migrateUp(store, { now: clock.now(), clock, report, signal }));
   const listener = (await listening) ?? (await wait.until(listen));
@@ -69,6 +70,12 @@ export async function openDatabase(
   const databaseClock = await openDatabaseClock(opened, { store, until: wait.until });
   isOpen = true;
   return { store, listener, clock: databaseClock, untilAnswered: wait.until };
+}
+
+/** A worker's lease has a connection of its own: it is made by the time that the first one is asked for. */
+async function connectLease({ leasePool }: Store): Promise<void> {
+  // Where the database is away the start finds out by itself.
+  await leasePool.query("SELECT").catch(() => {});
 }
 
 /** Once, where it makes a difference. */

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
 import { guestSnapshotPath } from "../../functions/guest/build/guest-snapshot.ts";
+import { addonPath } from "../sandbox/parent/executor-command.ts";
+import { findExecutorLibraries } from "../sandbox/walls/standing-walls.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -48,7 +50,10 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
       // What is loaded with its first use stays in a file of its own.
       splitting: true,
       format: "esm",
-      define: { GUEST_SNAPSHOT: JSON.stringify(findGuestSnapshot()) },
+      define: {
+        GUEST_SNAPSHOT: JSON.stringify(orUndefined(guestSnapshotPath) ?? ""),
+        LIBRARIES: JSON.stringify(orUndefined(findLibraries)) ?? "undefined",
+      },
       // CommonJS packages in it ask for node's modules.
       banner: {
         js: `import { createRequire as toRequire } from "node:module"; const require = toRequire(${JSON.stringify(pathToFileURL(WORKER_MAIN).href)});`,
@@ -69,12 +74,14 @@ async function listExports(name: string): Promise<string[]> {
   );
 }
 
-/** Empty where it cannot be made: the workers tell why. */
-function findGuestSnapshot(): string {
+const findLibraries = () => findExecutorLibraries({ node: process.execPath, addon: addonPath() });
+
+/** Where something cannot be found ahead the workers look for it themselves, and tell why. */
+function orUndefined<T>(find: () => T): T | undefined {
   try {
-    return guestSnapshotPath();
+    return find();
   } catch {
-    return "";
+    return undefined;
   }
 }
 

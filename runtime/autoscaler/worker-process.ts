@@ -7,7 +7,11 @@ import { spawn } from "node:child_process";
 import { RETIRE, type RoleStarted } from "../../core/role.ts";
 import type { WorkerProgram } from "./worker-bundle.ts";
 
-const NODE_FLAGS = ["--disable-warning=TimeoutNegativeWarning"];
+const NODE_FLAGS = [
+  "--disable-warning=TimeoutNegativeWarning",
+  // What a worker at work comes to by itself. Growing to it while the program is loaded takes a tenth of a start.
+  "--min-semi-space-size=16",
+];
 
 export interface WorkerExit {
   /** It ended without an error of its own: it was asked to. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { makeJail, mountTable, parseLdd } from "./jail.ts";
+import { assumeLibraries, findLibraries, makeJail, mountTable, parseLdd } from "./jail.ts";
 
 test("libraries are read from what ldd says", () => {
   const text = [
@@ -45,4 +46,20 @@ test("everyone may read what is in it and only its owner write, whatever the wor
   assert.match(readFileSync(fstab, "utf8"), /\/lib\/libc\.so .*\/root\/lib\/deep\/libc\.so none/);
   jail.remove();
   assert.equal(existsSync(dirname(jail.root)), false);
+});
+
+test("libraries that were found before count until a program changes", (t) => {
+  t.after(() => assumeLibraries(undefined));
+  const folder = mkdtempSync(join(tmpdir(), "bellhop-libraries-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [ldd, program] = ["ldd", "program"].map((name) => join(folder, name)) as [string, string];
+  writeFileSync(ldd, '#!/bin/sh\necho "libc.so => /lib/libc.so (0x7f01)"\n', { mode: 0o755 });
+  writeFileSync(program, "1");
+  const found = findLibraries(ldd, [program]);
+  assert.deepEqual(found.paths, ["/lib/libc.so"]);
+  rmSync(ldd);
+  assumeLibraries(found);
+  assert.equal(findLibraries(ldd, [program]), found);
+  writeFileSync(program, "22");
+  assert.deepEqual(findLibraries(ldd, [program]).paths, [], "ldd is asked again");
 });

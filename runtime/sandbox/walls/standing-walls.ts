@@ -13,7 +13,7 @@ import { realpathSync } from "node:fs";
 import { messageOf } from "../../../core/errors.ts";
 import { type ChainFacts, JAIL_NODE, JAIL_SETPRIV, wallChain } from "./chain.ts";
 import { readHostFacts } from "./host-facts.ts";
-import { type Jail, makeJail, sharedLibraries } from "./jail.ts";
+import { findLibraries, type Jail, type KnownLibraries, makeJail } from "./jail.ts";
 import { choosePlan, type HostFacts, hopedPlan, possibleWalls, type WallPlan } from "./plan.ts";
 import { IdLender } from "./uid-range.ts";
 
@@ -35,6 +35,17 @@ export interface Entry {
   chain: string[];
   /** To be called when the executor is gone. */
   leave(): void;
+}
+
+/** What the libraries of executors are on this host; undefined: nobody needs them, for there can be no such wall. */
+export function findExecutorLibraries({
+  node,
+  addon,
+}: Pick<ExecutorParts, "node" | "addon">): KnownLibraries | undefined {
+  const { facts } = readHostFacts();
+  if (!possibleWalls(facts).has("files")) return undefined;
+  const { ldd, setpriv } = facts.tools;
+  return findLibraries(ldd!, [setpriv!, realpathSync(node), realpathSync(addon)]);
 }
 
 export class StandingWalls {
@@ -134,9 +145,9 @@ export class StandingWalls {
 
   #layOut(setpriv: string, ldd: string): string {
     const { node, addon } = this.#parts;
-    const libraries = sharedLibraries(ldd, [setpriv, node, addon]);
+    const { paths } = findLibraries(ldd, [setpriv, node, addon]);
     return this.#jail.layOut({
-      ...Object.fromEntries(libraries.map((path) => [path, path])),
+      ...Object.fromEntries(paths.map((path) => [path, path])),
       [JAIL_NODE]: node,
       [JAIL_SETPRIV]: setpriv,
       [JAIL_ADDON]: addon,
