@@ -44,21 +44,22 @@ const FIGURES = `
   ) AS last`;
 
 const DAY_MS = 86_400_000;
-/** How many times as far back is looked where too few were found. */
-const WIDER = 8;
 
 /**
- * Of its newest runs that have ended. The last day is looked at first, and further back only where that has too few of
- * them, up to when the function was made: a statement is planned for the partitions of all days that it may find rows in.
+ * Of its newest runs that have ended. The last day is looked at first, and all days since the function was made only where
+ * that has too few of them: a statement is planned for the partitions of all days that it may find rows in.
  */
 export async function readFigures({ pool }: QueryScope, functionId: string): Promise<FunctionFigures> {
-  const nowMs = Date.now();
   const madeMs = earliestTraceOf(functionId).getTime();
-  for (let days = 1; ; days *= WIDER) {
-    const sinceMs = Math.max(madeMs, nowMs - days * DAY_MS);
+  const read = async (sinceMs: number): Promise<FunctionFigures> => {
     const sinceId = firstIdOf(new Date(sinceMs));
     const values = [functionId, sinceId, earliestTraceOf(sinceId)];
-    const { rows } = await pool.query<FunctionFigures>(FIGURES, values);
-    if (rows[0]!.runs === FIGURED_RUNS || sinceMs === madeMs) return rows[0]!;
+    return (await pool.query<FunctionFigures>(FIGURES, values)).rows[0]!;
+  };
+  const dayMs = Date.now() - DAY_MS;
+  if (dayMs > madeMs) {
+    const figures = await read(dayMs);
+    if (figures.runs === FIGURED_RUNS) return figures;
   }
+  return await read(madeMs);
 }
