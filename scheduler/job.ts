@@ -50,6 +50,15 @@ export interface Job {
   isForWork?: true;
 }
 
+/** What a job answers that came before its time, and did nothing: when it is to come again. */
+export class PassedOver {
+  readonly restMs: number;
+
+  constructor(restMs: number) {
+    this.restMs = restMs;
+  }
+}
+
 /** Of many runs, or whatever else a job tells of, a line of the log names these. */
 export const LOGGED_RUNS = 20;
 

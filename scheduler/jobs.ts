@@ -19,7 +19,7 @@ import { settleExclusions } from "../core/store/tasks/settle-exclusions.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import { IDLE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
-import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
+import { type Job, type JobContext, LOGGED_RUNS, PassedOver, sendIfPossible } from "./job.ts";
 import { createMeasuring, MEASURE_MS } from "./measure-stored.ts";
 import {
   createGranting,
@@ -70,6 +70,15 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
     { name: "work", everyMs: WORK_LOOK_MS, run: ({ store }) => lookForWork(store, quiet) },
     { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
     ...listForWork(leaseMs).map((job): Job => ({ ...job, isForWork: true })),
+    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
+    { name: "stats", everyMs: STATS_MS, run: tellStats },
+    {
+      name: "activity",
+      everyMs: ACTIVITY_MS,
+      run: ({ store, clock }, _, stopping) =>
+        foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
+    },
+    { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
     { name: "schedules", everyMs: 5_000, run: seekAllInstants },
     { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
@@ -95,7 +104,10 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
   ];
 }
 
-/** While there is nothing to do they look less often. */
+/**
+ * While there is nothing to do they look less often. Calls that are handed to workers are not seen to be there, for they
+ * are over when they are written: what follows them in time is not among these.
+ */
 function listForWork(leaseMs: number): Job[] {
   return [
     { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
@@ -104,7 +116,6 @@ function listForWork(leaseMs: number): Job[] {
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
     { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
     { name: "permit counts", everyMs: 5_000, run: recount },
-    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
     { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
     { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
     { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
@@ -118,14 +129,6 @@ function listForWork(leaseMs: number): Job[] {
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
     { name: "expectations", everyMs: 1_000, run: watchRuns },
     { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
-    {
-      name: "activity",
-      everyMs: ACTIVITY_MS,
-      run: ({ store, clock }, _, stopping) =>
-        foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
-    },
-    { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
-    { name: "stats", everyMs: STATS_MS, run: tellStats },
   ];
 }
 
@@ -245,6 +248,7 @@ async function runJob(
   const done = metrics.jobSeconds.startTimer({ name });
   try {
     const answer = await run(context, backoff, stopping);
+    if (answer instanceof PassedOver) return answer.restMs;
     metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
     return pace?.(answer);
   } catch (error) {
@@ -258,12 +262,19 @@ async function runJob(
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
 export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<void> } {
   const jobs = listJobs(context.leaseMs, quiet);
-  for (const { name } of jobs) context.metrics.jobErrors.inc({ name }, 0);
+  const { metrics } = context;
+  for (const { name } of jobs) {
+    metrics.jobErrors.inc({ name }, 0);
+    // One that never passes is silent from now on.
+    metrics.jobDoneAt.set({ name }, context.clock.now().getTime() / 1_000);
+  }
   const backoff = createReringBackoff();
   const loops = jobs.map((job) => {
     const look = async (stopping: AbortSignal) => {
       const nextMs = (await runJob(job, context, backoff, stopping)) ?? job.everyMs;
-      return job.isForWork ? quiet.stretch(nextMs) : nextMs;
+      const restMs = job.isForWork ? quiet.stretch(nextMs) : nextMs;
+      metrics.jobRestSeconds.set({ name: job.name }, restMs / 1_000);
+      return restMs;
     };
     const loop = startLoop(context.clock, look, { retryMs: job.everyMs, failed: () => {} });
     if (job.isForWork) quiet.onLively(loop.wake);

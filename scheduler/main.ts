@@ -24,7 +24,7 @@ import { withDemand } from "./demand-page.ts";
 import { startJobs } from "./jobs.ts";
 import { openPodApi } from "./pods/pod-api.ts";
 import { startPodMarker } from "./pods/pod-marker.ts";
-import { createQuiet } from "./quiet.ts";
+import { createQuiet, NEVER_QUIET, stirAtFailures } from "./quiet.ts";
 import { createRinger } from "./ring-ahead.ts";
 import { startStageLoop } from "./stage.ts";
 
@@ -103,13 +103,9 @@ export async function startScheduler(
     daily,
   );
   opened.defer(() => loop.stop());
-  const quiet = createQuiet(clock);
-  listener.on("bellhop_failures", quiet.stir);
-  if (time.isVirtual)
-    time.onAdvance(() => {
-      loop.wake();
-      quiet.stir();
-    });
+  if (time.isVirtual) time.onAdvance(() => loop.wake());
+  const quiet = time.isVirtual ? NEVER_QUIET : createQuiet(clock);
+  stirAtFailures(listener, quiet);
   listener.on("bellhop_schedule", () => loop.wake());
   const closing = startCloseLoop(clock, () => closeDueRuns(store), quiet, {
     closed: (runs) => ringer.add(runs),

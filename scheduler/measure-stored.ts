@@ -1,6 +1,6 @@
 /** The job that measures how much namespaces store, where that is limited. */
 import { listFull, measureStoredBytes } from "../core/store/stored-bytes.ts";
-import type { Job, JobContext } from "./job.ts";
+import { type Job, type JobContext, PassedOver } from "./job.ts";
 
 export const MEASURE_MS = 10_000;
 /** Of days that have not been measured, or not for long, in one pass. */
@@ -30,7 +30,7 @@ export function createMeasuring(): Job["run"] {
     const { store, retentionDays, clock } = context;
     const nowMs = () => clock.steadyMs();
     const beganMs = nowMs();
-    if (beganMs < restUntilMs) return restUntilMs - beganMs;
+    if (beganMs < restUntilMs) return new PassedOver(restUntilMs - beganMs);
     const restMs = (tookMs: number) => Math.max(LEAST_REST_MS, REST_TO_WORK * tookMs);
     const restOfPassMs = () => Math.max(MEASURE_MS, REST_TO_WORK * (nowMs() - beganMs));
     try {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pollBells } from "../core/store/poll-bells.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { createQuiet } from "./quiet.ts";
+import { createQuiet, stirAtFailures } from "./quiet.ts";
 
 test("it is quiet once nothing was to be done for ten seconds, and lively as soon as something is", async () => {
   const clock = createManualClock();
@@ -27,4 +28,21 @@ test("it is quiet once nothing was to be done for ten seconds, and lively as soo
   assert.deepEqual([quiet.stretch(1_000), quiet.stretch(60_000)], [10_000, 180_000]);
   quiet.stir();
   assert.deepEqual([quiet.isQuiet(), livened], [false, 2]);
+});
+
+test("a failure that is heard stirs; a listener that polls does not", async (t) => {
+  const clock = createManualClock();
+  const polling = pollBells(clock);
+  t.after(() => polling.close());
+  const [polled, told] = [createQuiet(clock), createQuiet(clock)];
+  const handlers: Parameters<typeof polling.on>[1][] = [];
+  stirAtFailures(polling, polled);
+  stirAtFailures({ on: async (_channel, handler) => void handlers.push(handler) }, told);
+  for (let second = 0; second < 11; second += 1) {
+    await clock.advance(1_000);
+    for (const quiet of [polled, told]) quiet.note(false);
+  }
+  assert.deepEqual([polled.isQuiet(), told.isQuiet()], [true, true]);
+  for (const tell of handlers) tell({ ids: [], resync: false });
+  assert.equal(told.isQuiet(), false);
 });

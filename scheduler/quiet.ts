@@ -6,11 +6,12 @@
  * lively → quiet, once nothing was to be done for `QUIET_AFTER_MS` → lively, as soon as something is.
  */
 import type { Clock } from "../core/clock.ts";
+import type { Listener } from "../core/store/listen.ts";
 
 export const WORK_LOOK_MS = 1_000;
 /** What follows the ends of runs has been done by then, however it came about. */
 const QUIET_AFTER_MS = 10_000;
-/** They look so many times less often while it is quiet, and so often at the most. */
+/** While it is quiet those jobs look a third as often, and never more often than this. */
 const QUIET_FACTOR = 3;
 export const QUIET_MS = 10_000;
 
@@ -47,3 +48,19 @@ export function createQuiet(clock: Pick<Clock, "steadyMs">): Quiet {
     onLively: (act) => void acts.push(act),
   };
 }
+
+/** Of a run that failed while nothing seemed to go on. A listener that polls calls again and again, whatever has happened. */
+export function stirAtFailures(listener: Pick<Listener, "on">, quiet: Quiet): void {
+  listener.on("bellhop_failures", ({ resync }) => {
+    if (!resync) quiet.stir();
+  });
+}
+
+/** Where instants come by another clock than the database's, nothing but a look of each job tells what is to be done. */
+export const NEVER_QUIET: Quiet = {
+  note() {},
+  stir() {},
+  isQuiet: () => false,
+  stretch: (ms) => ms,
+  onLively() {},
+};

@@ -88,9 +88,15 @@ export function createSchedulerMetrics(registry: Registry) {
       labelNames: ["name"] as const,
       registers,
     }),
+    jobRestSeconds: new Gauge({
+      name: "bellhop_job_rest_seconds",
+      help: "How long a background job rests after its last pass.",
+      labelNames: ["name"] as const,
+      registers,
+    }),
     jobDoneAt: new Gauge({
       name: "bellhop_job_last_success_timestamp_seconds",
-      help: "When a background job last passed, in seconds since 1970.",
+      help: "When a background job last passed, or began to be run, in seconds since 1970.",
       labelNames: ["name"] as const,
       registers,
     }),
