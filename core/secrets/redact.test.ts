@@ -40,6 +40,10 @@ describe("the redactor", () => {
     assert.equal(parsed("https://x-AbCdEf.example:8080/"), "x-[redacted KEY].example:8080");
     assert.equal(parsed("https://a.Geheim-Wört.example:8080/"), "a.[redacted TOKEN].example:8080");
     assert.equal(parsed(`https://${base64("AbCdEf", "hex")}.example/`), "[redacted KEY].example");
+    assert.equal(
+      parsed("https://AbCdEf.Geheim-Wört.wörter.example:1/"),
+      "[redacted KEY].[redacted TOKEN].xn--wrter-jua.example:1",
+    );
     for (const url of ["https://www.example.com/", "https://wörter.example:1/", "https://[::1]:80/"])
       assert.equal(parsed(url), new URL(url).host);
   });

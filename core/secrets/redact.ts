@@ -2,7 +2,7 @@
  * Takes secrets out of what a run says: as they are, and as JSON, URLs, HTML, base64 and hex write them. The matcher is built
  * once for an env; where three characters begin no form of any secret, a look into a small table is all that is done.
  */
-import { domainToUnicode } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 import type { Json } from "../json.ts";
 import { formsOf, MIN_FORM_CHARS } from "./secret-forms.ts";
 
@@ -63,12 +63,13 @@ export function createRedactor(secrets: Iterable<readonly [name: string, value: 
         .map(({ text, name }) => ({ text: foldAsHost(text), name }))
         .filter(({ text }) => text.length >= MIN_FORM_CHARS),
     );
-    const redacted = redactFolded(host);
-    if (redacted !== host) return redacted;
+    if (!host.includes("xn--")) return redactFolded(host);
     const [hostname = ""] = host.split(":");
     const letters = domainToUnicode(hostname) + host.slice(hostname.length);
-    const redactedLetters = redactFolded(letters);
-    return redactedLetters === letters ? host : redactedLetters;
+    const redacted = redactFolded(letters);
+    if (redacted === letters) return redactFolded(host);
+    // A secret may also be what Punycode writes; and what is left stands as it came.
+    return redactFolded(redacted.split(".").map(toAsciiLabel).join("."));
   }
 
   function redactValue(value: Json, depth: number): Json {
@@ -92,6 +93,9 @@ export function createRedactor(secrets: Iterable<readonly [name: string, value: 
     host: redactHost,
   };
 }
+
+/** One that is no host's any more, since something in it was redacted, stays as it is. */
+const toAsciiLabel = (label: string) => domainToASCII(label) || label;
 
 const foldAsHost = (text: string) => text.normalize("NFKC").toLowerCase();
 
