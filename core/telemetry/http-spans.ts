@@ -19,8 +19,16 @@ export function methodAttribute(method: string): string {
   return METHODS.has(method) ? method : "_OTHER";
 }
 
-/** An outgoing request, as a child of what sends it. */
-export function startCallSpan(parent: Span, method: string, url: string): Span {
+/**
+ * An outgoing request, as a child of what sends it.
+ * @param showHost where its host may hold a secret
+ */
+export function startCallSpan(
+  parent: Span,
+  method: string,
+  url: string,
+  showHost: (host: string) => string = (host) => host,
+): Span {
   if (parent === NO_SPAN) return NO_SPAN;
   const name = methodAttribute(method.toUpperCase());
   const parsed = URL.parse(url);
@@ -29,7 +37,7 @@ export function startCallSpan(parent: Span, method: string, url: string): Span {
     attributes: {
       "http.request.method": name,
       "url.scheme": parsed?.protocol.slice(0, -1),
-      "server.address": parsed?.hostname,
+      "server.address": parsed ? showHost(parsed.hostname) : undefined,
       "server.port": parsed ? portOf(parsed) : undefined,
     },
   });

@@ -4,7 +4,8 @@ import { systemClock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed, succeeded } from "../../core/domain/attempt.ts";
 import { callDurations } from "../../core/domain/call-durations.ts";
 import { DEFAULT_FUNCTION_LIMITS, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
-import { NOTHING_TO_REDACT } from "../../core/secrets/redact.ts";
+import { createEgress } from "../../core/egress/egress.ts";
+import { createRedactor, NOTHING_TO_REDACT } from "../../core/secrets/redact.ts";
 import type { RunnableRevision } from "../../core/store/functions/functions.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
@@ -80,6 +81,36 @@ describe("the function runner", () => {
     });
     assert.deepEqual(await runner(run, context), succeeded("Ada"));
     assert.deepEqual(lines, [["warn", "hm", { i: { name: "Ada" } }]]);
+  });
+
+  test("records no secret of a host that could not be called", async (t) => {
+    const lookUp = async () => {
+      throw Object.assign(new Error("no such name"), { code: "ENOTFOUND" });
+    };
+    const egress = createEgress({ allow: [], resolve: lookUp });
+    const sandbox = createSandbox({ egress });
+    t.after(() => Promise.all([sandbox.close(), egress.close()]));
+    const source = `export default async () => {
+      const call = () => fetch("https://AbCdEf.example/");
+      await call().catch((error) => console.log(error));
+      await call();
+    };`;
+    const { code } = await buildRevision({ files: { "index.ts": source }, entry: "index.ts" });
+    const redactor = createRedactor([["KEY", "AbCdEf"]]);
+    const runner = createFunctionRunner({
+      ...{ sandbox, caps, ...noSourceMap },
+      revisions: createRevisionCache(async () => plain(code)),
+      envs: { ...noSourceMap.envs, find: async () => ({ functionId: "f", env: {}, redactor }) },
+    });
+    const told: unknown[] = [];
+    const context = contextOf((_level, message, fields) => {
+      told.push(message, fields);
+      return undefined;
+    });
+    told.push(await runner(run, { ...context, noteRequest: ({ host }) => void told.push(host) }));
+    const said = JSON.stringify(told);
+    assert.equal(said.match(/\[redacted KEY\]\.example/g)?.length, 6, said);
+    assert.doesNotMatch(said, /abcdef/i);
   });
 
   test("a timeout names the limit that its author set: the function's time, or the task's timeout", async () => {

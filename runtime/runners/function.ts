@@ -103,7 +103,8 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
         context.noteIsolate?.(isolate);
         if (isolate.loadMs !== undefined) parts.onColdStart?.(revisionId, isolate.loadMs);
       },
-      onRequest: (request) => context.noteRequest?.({ ...request, host: redactor.host(request.host) }),
+      onRequest: (request) => context.noteRequest?.(request),
+      showHost: redactor.host,
       onLog({ level, message, fields, at }) {
         const line = context.log(level, redactor.text(message), fields && redactor.value(fields), at);
         if (line && stacks.concerns(line)) stackLines.push(line);

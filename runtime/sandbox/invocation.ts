@@ -50,6 +50,8 @@ export interface InvokeOptions {
   onIsolate?(isolate: IsolateFacts): void;
   /** A request that it sent is over. */
   onRequest?(request: SubRequest): void;
+  /** How a host that it calls is named in what is recorded: it may hold a secret. Default: as it is. */
+  showHost?(host: string): string;
   /** The attempt's: its fetches are children. Without it they are not traced. */
   span?: Span;
   /** What `ctx.kv` asks; without it there is no store. */

@@ -88,6 +88,7 @@ export class RunAsks {
       traceparent,
       span: job.options.span,
       onRequest: job.options.onRequest,
+      showHost: job.options.showHost,
       send: (reply) => this.#channel.write(reply),
       isCongested: () => this.#channel.isCongested,
       drained: () => this.#channel.drained(),

@@ -17,7 +17,7 @@ import {
   MAX_FETCH_URL_CHARS,
 } from "../../protocol/fetch-messages.ts";
 import { decoderBytesOf } from "./decoder-bytes.ts";
-import { FetchRefused, toFetchFailure } from "./fetch-failure.ts";
+import { type FetchFailure, FetchRefused, toFetchFailure } from "./fetch-failure.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import { announcedBytes, requestHeaders } from "./request-headers.ts";
 import { RequestUpload } from "./request-upload.ts";
@@ -64,7 +64,7 @@ export class FetchCall {
   constructor(head: FetchRequestHead, context: FetchCallContext) {
     this.#head = head;
     this.#context = context;
-    this.#span = startCallSpan(context.span ?? NO_SPAN, head.method, head.url);
+    this.#span = startCallSpan(context.span ?? NO_SPAN, head.method, head.url, context.showHost);
     if (head.hasBody) {
       const grant = (bytes: number) => this.#sendNow({ t: "fetch-pull", bytes });
       this.#upload = new RequestUpload(grant, () => context.room());
@@ -76,7 +76,7 @@ export class FetchCall {
     try {
       await this.#answer(await this.#request());
     } catch (thrown) {
-      const failure = toFetchFailure(thrown, this.#redirected);
+      const failure = this.#toFailure(thrown);
       if (!this.#isOver) this.#error = failure.code;
       this.#span.fail(this.#isOver ? "cancelled" : failure.code);
       await this.#send({ t: "fetch-failed", ...failure });
@@ -84,6 +84,17 @@ export class FetchCall {
       this.#span.end();
       this.cancel();
     }
+  }
+
+  /** What it says of the author's own host is recorded where the function fails by it, or logs it. */
+  #toFailure(thrown: unknown): FetchFailure {
+    const { code, message } = toFetchFailure(thrown, this.#redirected);
+    const hostname = URL.parse(this.#head.url)?.hostname;
+    const shown = hostname && this.#context.showHost?.(hostname);
+    return {
+      code,
+      message: shown && shown !== hostname ? message.replaceAll(hostname, () => shown) : message,
+    };
   }
 
   /** Ends it without another word. */
@@ -100,14 +111,14 @@ export class FetchCall {
 
   /** Of what was cut off before there was an answer, it says so. What no host could have been asked is not told of. */
   #tell(): void {
-    const { onRequest } = this.#context;
+    const { onRequest, showHost = (host) => host } = this.#context;
     const { method, url } = this.#head;
     if (!onRequest || !METHOD.test(method) || url.length > MAX_FETCH_URL_CHARS || !URL.canParse(url)) return;
     const { host } = new URL(url);
     if (host.length > MAX_HOST_CHARS) return;
     const error = this.#error ?? (this.#status === undefined ? "cancelled" : undefined);
     onRequest({
-      ...{ method, host, tookMs: performance.now() - this.#beganAt },
+      ...{ method, host: showHost(host), tookMs: performance.now() - this.#beganAt },
       ...(this.#status === undefined ? {} : { status: this.#status }),
       ...(error === undefined ? {} : { error }),
     });

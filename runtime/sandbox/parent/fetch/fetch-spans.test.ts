@@ -17,7 +17,7 @@ afterEach(() => {
   sink.reply = () => ({});
 });
 
-function begin(head: Partial<FetchRequestHead>) {
+function begin(head: Partial<FetchRequestHead>, showHost?: (host: string) => string) {
   const { ended, start } = createSpanRecorder();
   const attempt = start("attempt function");
   const fetches = new RunFetches({
@@ -29,6 +29,7 @@ function begin(head: Partial<FetchRequestHead>) {
       memoryMb: 128,
       traceparent: attempt.traceparent,
       span: attempt,
+      showHost,
     },
     send: () => true,
     isCongested: () => false,
@@ -49,6 +50,11 @@ test("its context is what the receiver sees", async () => {
   assert.equal(attributes["http.response.status_code"], 200);
   const [request] = await sink.waitFor(({ url }) => url.startsWith("/seen"));
   assert.equal(request!.headers["traceparent"], traceparent);
+});
+
+test("its host is named as the run's records name it", async () => {
+  const { attributes } = await begin({ url: "http://abcdef.example:1/" }, (host) => host.slice(3)).span;
+  assert.equal(attributes["server.address"], "def.example");
 });
 
 test("a trace that the author carries on himself is left to him", async () => {

@@ -21,6 +21,8 @@ export interface RunFetchesOptions {
   maxResponseBytes?: number | undefined;
   /** One of them is over, however. */
   onRequest?: ((request: SubRequest) => void) | undefined;
+  /** How a host is named in spans, messages and to `onRequest`. Default: as it is. */
+  showHost?: ((host: string) => string) | undefined;
   /** False when the executor is behind with reading. */
   send(reply: FetchReply): boolean;
   /** Whether it is behind now: with the frames of all its runs. */
