@@ -24,7 +24,12 @@ export async function streamResponse(
 ): Promise<number> {
   sendResponseHead(head);
   let sentBytes = 0;
-  call.onLeave = (why) => source?.cancel(new TypeError(why));
+  let goOn = () => {};
+  call.onCredit = () => goOn();
+  call.onLeave = (why) => {
+    goOn();
+    source?.cancel(new TypeError(why));
+  };
   if (isCallLeft()) call.onLeave("The caller is gone");
   while (source && !isCallLeft()) {
     let chunk = await source.next();
@@ -32,21 +37,10 @@ export async function streamResponse(
     while (chunk.byteLength > 0 && !isCallLeft()) {
       const sent = sendResponseBytes(chunk);
       sentBytes += sent;
-      if (sent === 0) await whenCredit(call);
-      else chunk = chunk.subarray(sent);
+      if (sent > 0) chunk = chunk.subarray(sent);
+      else await new Promise<void>((resolve) => (goOn = resolve));
     }
   }
   endResponse();
   return sentBytes;
-}
-
-function whenCredit(call: ResponseListener): Promise<void> {
-  return new Promise((resolve) => {
-    const cancelSource = call.onLeave;
-    call.onCredit = resolve;
-    call.onLeave = (why) => {
-      cancelSource(why);
-      resolve();
-    };
-  });
 }
