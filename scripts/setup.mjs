@@ -4,7 +4,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /** What runs without the packages for development: as npm names what comes before each. */
@@ -35,26 +35,31 @@ function install() {
   const isRuntime =
     RUNTIME.has(process.env.npm_lifecycle_event) && (installed === undefined || part === "runtime");
   if (installed === wanted && (isRuntime || part === undefined)) return;
+  // An install that is killed leaves a tree that nobody may take for whole.
+  rmSync(stamp, { force: true });
+  // What is wanted is said each time: NODE_ENV=production and an npmrc may say otherwise.
   if (installed === wanted) {
     console.error("Installing what development needs besides (once) …");
-    // Whatever is running keeps its packages.
-    npm(["install", "--no-save"]);
+    // Whatever is running keeps its packages. Where npm gives up, for want of the network, it leaves what was there.
+    npm(["install", "--no-save", "--include=dev"], () => writeFileSync(stamp, `${wanted} runtime`));
   } else {
     console.error("Installing the locked dependencies (once, about half a minute) …");
-    npm(["ci", ...(isRuntime ? ["--omit=dev"] : [])]);
+    npm(["ci", isRuntime ? "--omit=dev" : "--include=dev"]);
   }
   writeFileSync(stamp, isRuntime ? `${wanted} runtime` : wanted);
 }
 
-function npm(args) {
+/** `onGivenUp`: npm failed by itself, it was not killed. */
+function npm(args, onGivenUp = () => {}) {
   const path = process.env.npm_execpath;
   const [command, head] = path ? [process.execPath, [path]] : ["npm", []];
   const all = [...head, ...args, "--no-audit", "--no-fund", "--loglevel=error"];
-  const { status, error } = spawnSync(command, all, { cwd: root, stdio: ["ignore", 2, 2] });
-  if (error || status !== 0)
-    fail(
-      `The install failed (${error?.message ?? `npm ${args[0]} ended with ${status}`}). Nothing was started.`,
-    );
+  const { status, signal, error } = spawnSync(command, all, { cwd: root, stdio: ["ignore", 2, 2] });
+  if (!error && status === 0) return;
+  if (!error && !signal) onGivenUp();
+  fail(
+    `The install failed (${error?.message ?? `npm ${args[0]} ended with ${status ?? signal}`}). Nothing was started.`,
+  );
 }
 
 /** The command line, one file: made anew where one of its sources is newer. */
