@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
-import { guestSnapshotPath } from "../../functions/guest/build/guest-snapshot.ts";
+import { prepareGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
 import { addonPath } from "../sandbox/parent/executor-command.ts";
 import { findExecutorLibraries } from "../sandbox/walls/standing-walls.ts";
 
@@ -36,6 +36,7 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
     file: join(folder, `late-${index}.cjs`),
     exports: names[index]!,
   }));
+  const guestSnapshot = await prepareGuestSnapshot().catch(() => "");
   const whileBuilt = [
     build({
       ...options,
@@ -51,7 +52,7 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
       splitting: true,
       format: "esm",
       define: {
-        GUEST_SNAPSHOT: JSON.stringify(orUndefined(guestSnapshotPath) ?? ""),
+        GUEST_SNAPSHOT: JSON.stringify(guestSnapshot),
         LIBRARIES: JSON.stringify(orUndefined(findLibraries)) ?? "undefined",
       },
       // CommonJS packages in it ask for node's modules.

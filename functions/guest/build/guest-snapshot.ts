@@ -1,6 +1,6 @@
 /** Where the guest's snapshot and the scripts of node: modules lie; made where they are missing or their sources changed. */
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { execFile, spawnSync } from "node:child_process";
+import { createHash, randomUUID } from "node:crypto";
 import {
   existsSync,
   globSync,
@@ -11,8 +11,9 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { BellhopError } from "../../../core/errors.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -29,9 +30,19 @@ let knownPath: string | undefined;
  */
 export function guestSnapshotPath(): string {
   if (knownPath !== undefined) return knownPath;
-  const path = join(FOLDER, `${fingerprint()}.snapshot`);
+  const path = join(FOLDER, snapshotName());
   if (!existsSync(path)) make(path);
   knownPath = path;
+  return path;
+}
+
+/** The same for who has others to serve meanwhile. Rejects with what kept it from being made. */
+export async function prepareGuestSnapshot(folder = FOLDER): Promise<string> {
+  const path = join(folder, snapshotName());
+  if (existsSync(path)) return path;
+  const drafts = draftsOf(path);
+  await promisify(execFile)(process.execPath, commandOf(drafts), { timeout: MAX_MAKE_MS });
+  keep(drafts, path);
   return path;
 }
 
@@ -50,10 +61,8 @@ function besideSnapshot(path: string): string {
 }
 
 function make(path: string): void {
-  mkdirSync(FOLDER, { recursive: true });
-  const draft = `${path}.${process.pid}`;
-  const modulesDraft = `${draft}.json`;
-  const made = spawnSync(process.execPath, ["--no-node-snapshot", MAKER, draft, modulesDraft], {
+  const drafts = draftsOf(path);
+  const made = spawnSync(process.execPath, commandOf(drafts), {
     stdio: ["ignore", "ignore", "pipe"],
     timeout: MAX_MAKE_MS,
   });
@@ -65,22 +74,40 @@ function make(path: string): void {
       `The snapshot of the guest's web API was not made: ${reason}`,
     );
   }
+  keep(drafts, path);
+}
+
+interface Drafts {
+  snapshot: string;
+  modules: string;
+}
+
+/** In a folder that is there then. */
+function draftsOf(path: string): Drafts {
+  mkdirSync(dirname(path), { recursive: true });
+  const snapshot = `${path}.${randomUUID()}`;
+  return { snapshot, modules: `${snapshot}.json` };
+}
+
+const commandOf = ({ snapshot, modules }: Drafts) => ["--no-node-snapshot", MAKER, snapshot, modules];
+
+function keep({ snapshot, modules }: Drafts, path: string): void {
   // First: where the snapshot lies, both do.
-  renameSync(modulesDraft, besideSnapshot(path));
-  renameSync(draft, path);
-  removeOld();
+  renameSync(modules, besideSnapshot(path));
+  renameSync(snapshot, path);
+  removeOld(dirname(path));
 }
 
 /** Younger ones may be those of another worker that runs from this folder. */
-function removeOld(): void {
-  for (const name of readdirSync(FOLDER)) {
-    const file = join(FOLDER, name);
+function removeOld(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
     const ageMs = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
     if (ageMs > KEPT_MS) rmSync(file, { force: true });
   }
 }
 
-function fingerprint(): string {
+function snapshotName(): string {
   const hash = createHash("sha256");
   hash.update(`${process.version} ${process.platform} ${process.arch}`);
   const sources = globSync(["functions/guest/**/*.{ts,js}", "package.json"], {
@@ -88,5 +115,5 @@ function fingerprint(): string {
     exclude: ["**/*.test.ts"],
   });
   for (const source of sources.sort()) hash.update(source).update(readFileSync(join(ROOT, source)));
-  return hash.digest("hex").slice(0, 32);
+  return `${hash.digest("hex").slice(0, 32)}.snapshot`;
 }
