@@ -11,8 +11,15 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const ENTRY = fileURLToPath(new URL("worker-entry.ts", import.meta.url));
 
-/** Large, and of no use to a start: each is a file of its own, loaded when a name of it is first read. */
-const LATE_PACKAGES = ["undici", "cron-parser", "rrule-temporal"];
+/**
+ * Large, and of no use to a start: each is a file of its own, loaded when a name of it is first read. By then the folder may
+ * be gone, cleared away as temporary files are or by the next autoscaler after this one was killed: what the sources
+ * use is found then.
+ */
+const LATE_PACKAGES = ["undici", "cron-parser", "rrule-temporal", "nodemailer"];
+
+/** Imports of what is first used long after the start. They get no file of their own, for there is nothing else to take. */
+const LATE_IMPORTS = /\bimport\("(\.\/egress\.ts|\.\/kv-ask\.ts|nodemailer)"\)/g;
 
 /** Makes it in the folder; the paths of its files, the one to start first. */
 export async function bundleWorkerProgram(folder: string): Promise<[string, ...string[]]> {
@@ -59,7 +66,7 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
       banner: {
         js: `import { createRequire as toRequire } from "node:module"; const require = toRequire(${JSON.stringify(pathToFileURL(WORKER_MAIN).href)});`,
       },
-      plugins: [keepOwnUrls, takeBuiltins, loadLate(latePackages)],
+      plugins: [adaptSources, takeBuiltins, loadLate(latePackages)],
     }),
   ];
   await Promise.all(whileBuilt).finally(stop);
@@ -87,13 +94,19 @@ function orUndefined<T>(find: () => T): T | undefined {
 }
 
 /** Sources find what lies beside them by `import.meta.url`, which in a bundle would be the bundle's. */
-const keepOwnUrls: Plugin = {
-  name: "keep-own-urls",
+const adaptSources: Plugin = {
+  name: "adapt-sources",
   setup({ onLoad }) {
     onLoad({ filter: /\/(core|functions|runtime)\/.*\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
       return {
-        contents: source.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
+        contents: source
+          .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href))
+          .replaceAll(LATE_IMPORTS, (_, name: string) => {
+            const required = `require(${JSON.stringify(name)})`;
+            const found = name.startsWith(".") ? required : `({ default: ${required} })`;
+            return `Promise.resolve().then(() => ${found})`;
+          }),
         loader: "ts",
       };
     });
@@ -134,12 +147,23 @@ function loadLate(packages: LatePackage[]): Plugin {
       );
       onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => {
         const { file, exports } = byName.get(path)!;
-        const getters = exports.map(
-          (name) => `get ${name}() { return load(${JSON.stringify(file)}).${name}; }`,
-        );
-        // `load` and not `require`: the bundler is to leave it alone.
+        const getters = exports.map((each) => `get ${each}() { return load().${each}; }`);
+        // `requireNow` and not `require`: the bundler is to leave it alone.
         return {
-          contents: `const load = require; module.exports = { ${getters.join(", ")} };`,
+          contents: `
+            const requireNow = require;
+            let loaded;
+            function load() {
+              if (loaded) return loaded;
+              try {
+                loaded = requireNow(${JSON.stringify(file)});
+              } catch (error) {
+                if (error.code !== "MODULE_NOT_FOUND" && error.code !== "ENOENT") throw error;
+                loaded = requireNow(${JSON.stringify(path)});
+              }
+              return loaded;
+            }
+            module.exports = { ${getters.join(", ")} };`,
           loader: "js",
         };
       });

@@ -19,7 +19,7 @@ after(stopCompiler);
 
 const fail = (error: unknown) => assert.fail(error as Error);
 
-test("a worker from the bundle runs functions as one from the sources does, and the bundle goes with its maker", async (t) => {
+test("a worker from the bundle runs functions as one from the sources does, also when the bundle has gone with its maker", async (t) => {
   const bundle = bundleWorker(fail);
   t.after(() => bundle.remove());
   assert.equal(bundle.program(), WORKER_SOURCES, "until it is made");
@@ -32,28 +32,44 @@ test("a worker from the bundle runs functions as one from the sources does, and 
   await once(server, "listening");
   // What a start does without is loaded by then: the way out, cron expressions.
   const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const files = { "index.ts": `export default async () => (await fetch("${target}")).text();` };
+  const files = {
+    "index.ts": `export default async (_, ctx) => {
+      await ctx.kv.set("answer", await (await fetch("${target}")).text());
+      return await ctx.kv.get("answer");
+    };`,
+  };
   const { code } = await buildRevision({ files, entry: "index.ts" });
   await deployRevision(db, namespaceId, "sample", revision(code, {}));
-  const runId = await queueInvocation(store, namespaceId, "sample", { timeoutMs: 30_000 });
   const names = readdirSync(dirname(main)).filter((name) => name.endsWith(".mjs"));
   const sources = names.map((name) => readFileSync(join(dirname(main), name), "utf8"));
   assert.ok(!sources.some((text) => text.includes("llhttp")), "the HTTP client is a file of its own");
-  const worker = startProcess(main, {
-    env: {
-      ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
-      EGRESS_ALLOW: "127.0.0.0/8",
-    },
-  });
-  await worker.waitForLine(/worker started/, 30_000);
-  const run = await until(async () => {
-    const found = await findRun(store, namespaceId, runId);
-    return found?.finishedAt ? found : undefined;
-  });
-  assert.equal(run.state, "succeeded", JSON.stringify(run));
+  const startWorker = async () => {
+    const worker = startProcess(main, {
+      env: {
+        ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
+        EGRESS_ALLOW: "127.0.0.0/8",
+      },
+    });
+    await worker.waitForLine(/worker started/, 30_000);
+    return worker;
+  };
+  const runOnce = async () => {
+    const runId = await queueInvocation(store, namespaceId, "sample", { timeoutMs: 30_000 });
+    const run = await until(async () => {
+      const found = await findRun(store, namespaceId, runId);
+      return found?.finishedAt ? found : undefined;
+    });
+    assert.equal(run.state, "succeeded", JSON.stringify(run));
+  };
+  const worker = await startWorker();
+  await runOnce();
   await worker.stop();
   assert.deepEqual(await worker.exited, { code: 0, signal: null });
+  const survivor = await startWorker();
   await bundle.remove();
+  await runOnce();
+  await survivor.stop();
+  assert.deepEqual(await survivor.exited, { code: 0, signal: null });
   assert.equal(existsSync(main), false);
   assert.equal(bundle.program(), WORKER_SOURCES);
 });
