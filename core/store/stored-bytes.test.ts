@@ -10,7 +10,13 @@ import { setKv } from "./functions/kv.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { finishAttempts } from "./runs/finish.ts";
 import { stageOccurrences } from "./runs/stage.ts";
-import { findStoredBytes, measureStoredBytes } from "./stored-bytes.ts";
+import {
+  findStoredBytes,
+  listFull,
+  type MeasureOptions,
+  measureStoredBytes,
+  READ_TODAY,
+} from "./stored-bytes.ts";
 import { createTask } from "./tasks/create.ts";
 import { claim, deployFunction, finished, httpTask, makeWorker, queueInvocation } from "./testing/samples.ts";
 import { openTestStore } from "./testing/test-store.ts";
@@ -23,6 +29,8 @@ beforeEach(async () => {
 
 const DAY_MS = 86_400_000;
 const RETENTION_DAYS = 3;
+/** What every pass takes for the day, and runs end on, however late it becomes meanwhile. */
+const TODAY_MS = utcDayOf(new Date()).getTime();
 /** Nothing that compression makes smaller. */
 const TEXT = randomBytes(750).toString("base64");
 
@@ -40,14 +48,26 @@ const limit = (namespaceId: string, limits: object | null) =>
   ]);
 
 const OPTIONS = { retentionDays: RETENTION_DAYS, budgetMs: 60_000, restMs: () => 0, nowMs: () => 0 };
-const measure = () => measureStoredBytes(store, OPTIONS);
-const dayOf = (daysAgo: number) =>
-  utcDayOf(new Date(Date.now() - daysAgo * DAY_MS))
-    .toISOString()
-    .slice(0, 10);
+const dayOf = (daysAgo: number) => new Date(TODAY_MS - daysAgo * DAY_MS).toISOString().slice(0, 10);
+
+/** `isTooMuch`: of which statements the database has enough before they end. */
+async function measure(
+  options: Partial<MeasureOptions> = {},
+  isTooMuch: (text: string, values: unknown[]) => boolean = () => false,
+): Promise<void> {
+  const pool = {
+    query: async (text: string, values: unknown[] = []) => {
+      if (text === READ_TODAY) return { rows: [{ today: dayOf(0) }] };
+      if (isTooMuch(text, values)) throw new Error("it takes too long");
+      return await store.pool.query(text, values);
+    },
+  };
+  await measureStoredBytes({ ...store, pool: pool as typeof store.pool }, { ...OPTIONS, ...options });
+}
+
 const bytesOf = async (namespaceId: string) => (await findStoredBytes(store, namespaceId)).bytes;
 
-/** A call that has ended; `daysAgo` by the partitions' days. */
+/** A call that ended at noon; `daysAgo` by the partitions' days. */
 async function runOnce(namespaceId: string, daysAgo = 0): Promise<void> {
   const workerId = await makeWorker(db);
   const run = await claim(
@@ -59,8 +79,7 @@ async function runOnce(namespaceId: string, daysAgo = 0): Promise<void> {
   await finishAttempts(store, workerId, [
     finished(run, workerId, { state: "succeeded", result: TEXT }, [line]),
   ]);
-  if (daysAgo === 0) return;
-  const at = new Date(Date.now() - daysAgo * DAY_MS);
+  const at = new Date(TODAY_MS - (daysAgo - 0.5) * DAY_MS);
   await ensurePartitions(db, at);
   await store.pool.query("UPDATE task_runs SET finished_at = $2 WHERE id = $1", [run.id, at]);
   await store.pool.query("UPDATE task_logs SET at = $2 WHERE run_id = $1", [run.id, at]);
@@ -112,7 +131,7 @@ test("days that are over are measured one after another, the one that was longes
   const namespaceId = await newLimited(1);
   await runOnce(namespaceId, 2);
   await runOnce(namespaceId, 3);
-  const pass = () => measureStoredBytes(store, { ...OPTIONS, budgetMs: 0 });
+  const pass = () => measure({ budgetMs: 0 });
   await pass();
   const first = await bytesOf(namespaceId);
   assert.ok(first > 3_000 && first < 3_600, String(first));
@@ -128,23 +147,28 @@ test("days that are over are measured one after another, the one that was longes
 test("one that cannot be measured keeps no other from its turn, and has its own at the next pass", async () => {
   const namespaceIds = [await newLimited(1), await newLimited(1)];
   for (const namespaceId of namespaceIds) await queueInvocation(store, namespaceId, "greet", { input: TEXT });
-  let failing: string | undefined = namespaceIds[0];
-  const pool = {
-    query: async (text: string, values: unknown[] = []) => {
-      if (values[0] === failing && text.includes("task_runs_open")) throw new Error("it takes too long");
-      return await store.pool.query(text, values);
-    },
-  };
-  const pass = () => measureStoredBytes({ ...store, pool: pool as typeof store.pool }, OPTIONS);
   const measured = async () => {
     const bytes = await Promise.all(namespaceIds.map(bytesOf));
     return bytes.map((each) => each > 1_000);
   };
-  await assert.rejects(pass(), { message: "it takes too long" });
+  const failing = measure({}, (text, [id]) => id === namespaceIds[0] && text.includes("task_runs_open"));
+  await assert.rejects(failing, { message: "it takes too long" });
   assert.deepEqual(await measured(), [false, true]);
-  failing = undefined;
-  await pass();
+  await measure();
   assert.deepEqual(await measured(), [true, true]);
+});
+
+test("what has no day cannot be measured: the days are all the same, and the namespace is due again", async () => {
+  const namespaceId = await newLimited(1);
+  for (const daysAgo of [0, 1, 2]) await runOnce(namespaceId, daysAgo);
+  const failing = () => measure({}, (text) => text.includes("task_runs_open"));
+  await assert.rejects(failing(), { message: "it takes too long" });
+  const bytes = await bytesOf(namespaceId);
+  assert.ok(bytes > 9_000 && bytes < 10_800, String(bytes));
+  assert.deepEqual(await listFull(store), [namespaceId]);
+  await runOnce(namespaceId);
+  await assert.rejects(failing());
+  assert.ok((await bytesOf(namespaceId)) > 12_000);
 });
 
 test("a day that cannot be measured has had its turn, and the next one comes", async () => {
@@ -152,15 +176,8 @@ test("a day that cannot be measured has had its turn, and the next one comes", a
   await runOnce(namespaceId, 2);
   await runOnce(namespaceId, 3);
   let isFailing = true;
-  const pool = {
-    query: async (text: string, values: unknown[] = []) => {
-      if (isFailing && values[1] === dayOf(2) && text.includes("task_runs"))
-        throw new Error("it takes too long");
-      return await store.pool.query(text, values);
-    },
-  };
   const pass = () =>
-    measureStoredBytes({ ...store, pool: pool as typeof store.pool }, { ...OPTIONS, budgetMs: 0 });
+    measure({ budgetMs: 0 }, (text, [, day]) => isFailing && day === dayOf(2) && text.includes("task_runs"));
   await assert.rejects(pass());
   assert.equal(await bytesOf(namespaceId), 0);
   await pass();
@@ -173,7 +190,7 @@ test("a day that cannot be measured has had its turn, and the next one comes", a
 
 test("what one scheduler measures, or has measured a moment ago, no other one does", async () => {
   const namespaceId = await newLimited(1);
-  await measureStoredBytes(store, { ...OPTIONS, restMs: () => 60_000 });
+  await measure({ restMs: () => 60_000 });
   await queueInvocation(store, namespaceId, "greet", { input: TEXT });
   await measure();
   assert.equal(await bytesOf(namespaceId), 0);
@@ -193,7 +210,7 @@ test("a namespace that stores as much as it may begins no run, and is told which
   await measure();
   const daily = await openLimits();
   assert.equal(daily.limitOf(namespaceId), 0);
-  const roomFrom = new Date(utcDayOf(new Date()).getTime() + (RETENTION_DAYS + 1 - 2) * DAY_MS);
+  const roomFrom = new Date(TODAY_MS + (RETENTION_DAYS + 1 - 2) * DAY_MS);
   assert.deepEqual((await findStoredBytes(store, namespaceId)).roomFrom, roomFrom);
   const refusal = await daily
     .counting(store, namespaceId, async () => assert.fail("it is made"))

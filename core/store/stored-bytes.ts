@@ -4,9 +4,11 @@
  * counted where it is written.
  */
 import type { Pool } from "pg";
+import { attemptAll } from "../attempt-all.ts";
 import type { QueryScope } from "./database.ts";
 
-const TODAY = "(clock_timestamp() AT TIME ZONE 'UTC')::date";
+/** Once in a pass: all its statements mean the same day. */
+export const READ_TODAY = "SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date::text AS today";
 /** What belongs to no day. */
 const NO_DAY = "infinity";
 /** As many as a pass finds time for, or more. */
@@ -38,13 +40,13 @@ const record = (measure: string, removedOn: string) => `
 const RECORD_DAY = record(MEASURE_DAY, "$2::date + $3::int + 1");
 const RECORD_REST = record(MEASURE_REST, "$2::date");
 
-const FRESH_DAYS = `SELECT (${TODAY} - ago)::text AS day FROM generate_series(0, least(1, $1::int)) AS ago`;
+const FRESH_DAYS = `SELECT ($2::date - ago)::text AS day FROM generate_series(0, least(1, $1::int)) AS ago`;
 
 // What was never measured first, then what was longest ago: tasks may have been erased.
 const LIST_OLD_DAYS = `
   SELECT n.id AS "namespaceId", d.day::text
   FROM unnest($1::uuid[]) AS n (id) CROSS JOIN generate_series(2, $2::int) AS ago
-    CROSS JOIN LATERAL (SELECT ${TODAY} - ago AS day) AS d
+    CROSS JOIN LATERAL (SELECT $3::date - ago AS day) AS d
     LEFT JOIN stored_bytes s ON s.namespace_id = n.id AND s.day = d.day
   ORDER BY s.measured_at NULLS FIRST, ago, n.id LIMIT ${OLD_DAYS}`;
 
@@ -75,7 +77,7 @@ const RELEASE = `
 
 // Of days that are gone, and of namespaces without the limit.
 const FORGET = `
-  DELETE FROM stored_bytes s WHERE s.day < ${TODAY} - $1::int
+  DELETE FROM stored_bytes s WHERE s.day < $2::date - $1::int
     OR NOT EXISTS (SELECT FROM namespaces n WHERE n.id = s.namespace_id AND n.limits ->> 'storedBytes' IS NOT NULL)`;
 
 export interface MeasureOptions {
@@ -90,54 +92,64 @@ export interface MeasureOptions {
 }
 
 /**
- * Measures anew the namespaces with such a limit that are due, each in one scheduler at a time. One that fails keeps no other
- * from its turn; the first error is thrown in the end.
+ * Measures anew the namespaces with such a limit that are due, each in one scheduler at a time. What fails keeps nothing
+ * else from its turn; the first error is thrown in the end.
  */
 export async function measureStoredBytes({ pool }: QueryScope, options: MeasureOptions): Promise<void> {
-  const errors: unknown[] = [];
-  const attempt = async (measure: () => Promise<void>) =>
-    await measure().catch((error: unknown) => void errors.push(error));
-  await pool.query(FORGET, [options.retentionDays]);
+  const today = (await pool.query<{ today: string }>(READ_TODAY)).rows[0]!.today;
+  await pool.query(FORGET, [options.retentionDays, today]);
   const { rows } = await pool.query<{ id: string }>(LIST_DUE);
-  const measured: string[] = [];
-  for (const { id } of rows) {
-    if (options.stopping?.aborted) break;
-    await attempt(async () => {
-      if (await measureNamespace(pool, id, options)) measured.push(id);
-    });
-  }
-  await attempt(() => measureOldDays(pool, measured, options));
-  if (errors.length > 0) throw errors[0];
+  const claimed: string[] = [];
+  const measuring = (id: string) => async () => {
+    if (options.stopping?.aborted) return;
+    const beganMs = options.nowMs();
+    if ((await pool.query(CLAIM, [id])).rowCount === 0) return;
+    claimed.push(id);
+    await measureWhatChanges(pool, id, today, beganMs, options);
+  };
+  await attemptAll([
+    ...rows.map(({ id }) => measuring(id)),
+    () => measureOldDays(pool, claimed, today, options),
+  ]);
 }
 
-/** What still changes. Whether it was this one's turn. */
-async function measureNamespace(
+/** Whatever takes too long is left as it was measured last; the rest is measured, and the namespace is let go. */
+async function measureWhatChanges(
   pool: Pick<Pool, "query">,
   namespaceId: string,
+  today: string,
+  beganMs: number,
   { retentionDays, restMs, nowMs }: MeasureOptions,
-): Promise<boolean> {
-  const beganMs = nowMs();
-  if ((await pool.query(CLAIM, [namespaceId])).rowCount === 0) return false;
-  try {
-    await pool.query(RECORD_REST, [namespaceId, NO_DAY]);
-    const { rows } = await pool.query<{ day: string }>(FRESH_DAYS, [retentionDays]);
-    for (const { day } of rows) await pool.query(RECORD_DAY, [namespaceId, day, retentionDays]);
-  } finally {
-    await pool.query(RELEASE, [namespaceId, restMs(nowMs() - beganMs)]);
-  }
-  return true;
+): Promise<void> {
+  const measureFreshDays = async () => {
+    const { rows } = await pool.query<{ day: string }>(FRESH_DAYS, [retentionDays, today]);
+    await attemptAll(
+      rows.map(
+        ({ day }) =>
+          () =>
+            pool.query(RECORD_DAY, [namespaceId, day, retentionDays]),
+      ),
+    );
+  };
+  await attemptAll([
+    () => pool.query(RECORD_REST, [namespaceId, NO_DAY]),
+    measureFreshDays,
+    () => pool.query(RELEASE, [namespaceId, restMs(nowMs() - beganMs)]),
+  ]);
 }
 
 /** What is over, of all of them together. */
 async function measureOldDays(
   pool: Pick<Pool, "query">,
   namespaceIds: readonly string[],
+  today: string,
   { retentionDays, budgetMs, nowMs, stopping }: MeasureOptions,
 ): Promise<void> {
   const untilMs = nowMs() + budgetMs;
   const { rows } = await pool.query<{ namespaceId: string; day: string }>(LIST_OLD_DAYS, [
     namespaceIds,
     retentionDays,
+    today,
   ]);
   for (const { namespaceId, day } of rows) {
     if (stopping?.aborted) return;
