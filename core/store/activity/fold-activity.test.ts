@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
+import type pg from "pg";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { divideSpan } from "../../domain/activity.ts";
 import { expired } from "../../domain/run-time-limits.ts";
@@ -95,11 +96,38 @@ test("the first attempt after a redrive is as late as the redrive's own", async 
 });
 
 test("a stop is heard between transactions", async () => {
+  await fold();
   await finish(await start(), { state: "succeeded", result: null });
   await untilEventsSettled(store);
-  await foldActivity(store, new Date(), { stopping: AbortSignal.abort() });
+  // So far behind that it takes several transactions.
+  await store.pool.query("UPDATE activity_folds SET below_xid = below_xid - 120000");
+  const readBelow = async () =>
+    Number((await store.pool.query("SELECT below_xid FROM activity_folds")).rows[0].below_xid);
+  const before = await readBelow();
+  const stop = new AbortController();
+  await foldActivity({ ...store, pool: tellingOf("UPDATE activity_folds", () => stop.abort()) }, new Date(), {
+    stopping: stop.signal,
+  });
+  assert.equal(await readBelow(), before + 50_000, "one is done, no other is begun");
   assert.deepEqual((await readSums()).ends, [0, 0, 0]);
+  await fold();
+  assert.deepEqual((await readSums()).ends, [1, 0, 0]);
 });
+
+/** The store's pool, each connection of which tells of a statement once it is done. */
+function tellingOf(statement: string, told: () => void): pg.Pool {
+  const telling = (client: pg.PoolClient): pg.PoolClient =>
+    Object.create(client, {
+      query: {
+        value: async (text: string, values?: unknown[]) => {
+          const answer = await client.query(text, values);
+          if (text.startsWith(statement)) told();
+          return answer;
+        },
+      },
+    });
+  return Object.create(store.pool, { connect: { value: async () => telling(await store.pool.connect()) } });
+}
 
 test("what ends in a transaction that commits late is counted all the same", async () => {
   const [early, late] = [await start(), await start()];
