@@ -26,7 +26,11 @@ import {
 import { openTestStore } from "../testing/test-store.ts";
 import { findGrantableKeys } from "./find-grantable.ts";
 import { grantPermits } from "./grant-permits.ts";
-import { countUnderWay, settleNamespaceConcurrency } from "./namespace-concurrency.ts";
+import {
+  countUnderWay,
+  saveNamespaceConcurrency,
+  settleNamespaceConcurrency,
+} from "./namespace-concurrency.ts";
 import { recountPermits } from "./recount-permits.ts";
 import { followSlots } from "./slots-shares.ts";
 
@@ -214,4 +218,35 @@ test("a share of the slots follows the workers that come and go, beside what is 
   assert.equal(await follow(), 0);
   await setLimits({});
   assert.equal(await follow(), 0);
+});
+
+test("a share that cannot be followed keeps no other from its turn", async () => {
+  await sql`DELETE FROM workers`.execute(db);
+  const namespaces = [await openNamespace(null), await openNamespace(null)];
+  for (const { setLimits } of namespaces) await setLimits({ slotsShare: 50 });
+  await makeWorker(db);
+  const told: string[] = [];
+  const follow = () =>
+    followSlots(store, ANY_TIME, async ([key]) => {
+      told.push(key!);
+      if (told.length === 1) throw new Error("it is locked");
+    });
+  await assert.rejects(follow(), { message: "it is locked" });
+  assert.deepEqual(told.toSorted(), namespaces.map(({ key }) => key).sort());
+});
+
+test("permits of a share that was lowered are taken back also where whoever lowered it is gone", async () => {
+  await sql`DELETE FROM workers`.execute(db);
+  const { namespaceId, queueMany, setLimits } = await openNamespace(null);
+  const workerId = await makeWorker(db);
+  await setLimits({ slotsShare: 50 });
+  const claimed = await claimRuns(store, workerId, await queueMany(12));
+  await end(workerId, claimed);
+  assert.deepEqual([claimed.length, (await grantable()).length], [5, 5]);
+  await saveNamespaceConcurrency(db, namespaceId, 2);
+  await sql`UPDATE workers SET slots = 4`.execute(db);
+  // Leases need not be judged for it: what took the one away may have been an outage.
+  for (const judge of [{ mayJudge: () => false }, ANY_TIME])
+    await followSlots(store, judge, (keys) => grantPermits(store, keys));
+  assert.equal((await claimDue(store, workerId, 10, 0)).length, 2);
 });
