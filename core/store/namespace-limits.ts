@@ -1,13 +1,17 @@
 /** Limits of namespaces: set, and counted where one is set. Who has none pays nothing. */
 import type { UsedCount } from "../contracts/namespace-limits.ts";
-import { type CountedLimit, type NamespaceLimits, runsAtOnce } from "../domain/namespace-limits.ts";
+import { type CountedLimit, type NamespaceLimits, runsAtOnceFromNow } from "../domain/namespace-limits.ts";
 import { BellhopError } from "../errors.ts";
 import type { QueryScope, Store } from "./database.ts";
 import { toJsonText } from "./json-text.ts";
-import { type SavedConcurrency, saveNamespaceConcurrency } from "./limits/namespace-concurrency.ts";
+import {
+  findConcurrency,
+  type SavedConcurrency,
+  saveNamespaceConcurrency,
+} from "./limits/namespace-concurrency.ts";
 import { findNamespace, namespaceClosed } from "./namespaces.ts";
 import { inTransaction } from "./transaction.ts";
-import { countSlots } from "./workers.ts";
+import { countKnownSlots } from "./workers.ts";
 
 /**
  * What follows, `settleNamespaceConcurrency` does. Undefined: there is no such namespace. 409 where it is being deleted.
@@ -19,16 +23,24 @@ export async function saveNamespaceLimits(
 ): Promise<SavedConcurrency | undefined> {
   const isSet = Object.values(limits).some((limit) => limit !== null);
   return await inTransaction(store.pool, async (tx) => {
-    const { rows } = await tx.pool.query<{ id: string }>(
-      "UPDATE namespaces SET limits = $2 WHERE name = $1 AND closed_at IS NULL RETURNING id",
-      [name, isSet ? toJsonText(limits) : null],
+    const { rows } = await tx.pool.query<{ id: string; slotsShare: number | null }>(
+      `SELECT id, (limits ->> 'slotsShare')::int AS "slotsShare" FROM namespaces
+       WHERE name = $1 AND closed_at IS NULL FOR NO KEY UPDATE`,
+      [name],
     );
-    if (rows[0]) {
-      const slots = limits.slotsShare === null ? 0 : await countSlots(tx);
-      return await saveNamespaceConcurrency(tx.db, rows[0].id, runsAtOnce(limits, slots));
+    const [found] = rows;
+    if (!found) {
+      if (await findNamespace(tx, name)) throw namespaceClosed(name);
+      return undefined;
     }
-    if (await findNamespace(tx, name)) throw namespaceClosed(name);
-    return undefined;
+    const { id, slotsShare } = found;
+    await tx.pool.query("UPDATE namespaces SET limits = $2 WHERE id = $1", [
+      id,
+      isSet ? toJsonText(limits) : null,
+    ]);
+    const runs = await findConcurrency(tx, id);
+    const runsFromNow = runsAtOnceFromNow(limits, { slotsShare, runs }, await countKnownSlots(tx));
+    return await saveNamespaceConcurrency(tx.db, id, runsFromNow);
   });
 }
 

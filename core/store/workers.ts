@@ -55,6 +55,14 @@ export async function countSlots({ pool }: QueryScope): Promise<number> {
   return rows[0]!.slots;
 }
 
+/** The same, with those whose leases have run out: right after an outage all have, though the workers live. */
+export async function countKnownSlots({ pool }: QueryScope): Promise<number> {
+  const { rows } = await pool.query<{ slots: number }>(
+    "SELECT coalesce(sum(slots), 0)::int AS slots FROM workers WHERE NOT draining",
+  );
+  return rows[0]!.slots;
+}
+
 /** A worker that takes calls directly, unless it is draining. */
 export interface CallableWorker {
   id: string;

@@ -18,6 +18,15 @@ export interface SavedConcurrency {
   isUncounted: boolean;
 }
 
+/** Null: there is no such limit. */
+export async function findConcurrency({ pool }: QueryScope, namespaceId: string): Promise<number | null> {
+  const { rows } = await pool.query<{ concurrency: number | null }>(
+    "SELECT concurrency FROM run_limits WHERE key = $1",
+    [namespaceKey(namespaceId)],
+  );
+  return rows[0]?.concurrency ?? null;
+}
+
 /** In the transaction that changes the namespace's limits, with its row locked. Null: as many as come. */
 export async function saveNamespaceConcurrency(
   tx: Db,

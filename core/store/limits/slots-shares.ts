@@ -4,7 +4,7 @@
  */
 import { attemptAll } from "../../attempt-all.ts";
 import { namespaceKey } from "../../domain/limit-keys.ts";
-import { type NamespaceLimits, runsAtOnce } from "../../domain/namespace-limits.ts";
+import { type ConcurrencyLimits, runsAtOnce } from "../../domain/namespace-limits.ts";
 import { askServer, type LeaseJudge } from "../contact.ts";
 import type { Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
@@ -15,8 +15,6 @@ import {
   settleNamespaceConcurrency,
 } from "./namespace-concurrency.ts";
 import { GRANTED } from "./permits.ts";
-
-type ShareLimits = Pick<NamespaceLimits, "concurrentRuns" | "slotsShare">;
 
 const SHARE = `CASE WHEN n.limits ->> 'slotsShare' IS NOT NULL THEN json_build_object(
   'concurrentRuns', n.limits -> 'concurrentRuns', 'slotsShare', n.limits -> 'slotsShare') END`;
@@ -37,7 +35,7 @@ const FIND = {
 
 interface SharingNamespace {
   id: string;
-  limits: ShareLimits;
+  limits: ConcurrencyLimits;
   concurrency: number | null;
   isUnsettled: boolean;
 }
@@ -87,7 +85,7 @@ async function saveNumber(
   judge: LeaseJudge,
 ): Promise<(SavedConcurrency & { isRaised: boolean }) | undefined> {
   return await inTransaction(store.pool, async (tx) => {
-    const { rows } = await tx.pool.query<{ limits: ShareLimits | null; concurrency: number | null }>(
+    const { rows } = await tx.pool.query<{ limits: ConcurrencyLimits | null; concurrency: number | null }>(
       `SELECT ${SHARE} AS limits, (SELECT l.concurrency FROM run_limits l WHERE l.key = '${namespaceKey("")}' || n.id)
        FROM namespaces n WHERE id = $1 FOR NO KEY UPDATE`,
       [id],
