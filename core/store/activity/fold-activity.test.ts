@@ -174,6 +174,28 @@ test("runs that wait for a limit or an earlier run are sampled, and what is not 
   assert.deepEqual((await readSums()).open, [3, 0]);
 });
 
+test("a namespace with many limits that wait leaves the others their shares", async () => {
+  await sql`DELETE FROM run_limits`.execute(db);
+  const [many, one] = [namespaceId, await newNamespace()];
+  const wait = async (owner: string, key: string) => {
+    const runId = await queueRun(store, owner);
+    await sql`INSERT INTO run_limits (key, namespace_id, has_waiting) VALUES (${key}, ${owner}, true)
+      ON CONFLICT DO NOTHING`.execute(db);
+    await sql`UPDATE task_runs_open SET waiting_for = 'concurrency', waiting_key = ${key}, room = 'awaited'
+      WHERE id = ${runId}`.execute(db);
+  };
+  for (let index = 0; index < 6; index += 1) await wait(many, `a/${index}`);
+  for (let index = 0; index < 4; index += 1) await wait(one, "b");
+  await sampleActivity(store, { ofNamespace: 100, inAll: 8 });
+  const waitingOf = async (owner: string) =>
+    (
+      await store.pool.query("SELECT max(waiting) AS most FROM activity_minutes WHERE namespace_id = $1", [
+        owner,
+      ])
+    ).rows[0].most;
+  assert.deepEqual([await waitingOf(many), await waitingOf(one)], [4, 4]);
+});
+
 test("nobody counts or samples where another scheduler has a moment ago", async () => {
   await fold();
   await finish(await start(), { state: "succeeded", result: null });

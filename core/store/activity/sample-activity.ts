@@ -7,22 +7,24 @@ import { isHeld } from "../runs/held.ts";
 export interface SampleBounds {
   /** Of a namespace that has more, so many are told. */
   ofNamespace: number;
-  /** Of those that may be claimed, and of those that wait for a limit: each namespace, or limit, has an equal share of it. */
+  /** Of those that may be claimed, and of those that wait for a limit: each namespace that has some has an equal share of it. */
   inAll: number;
 }
 
 export const SAMPLE_BOUNDS: SampleBounds = { ofNamespace: 25_000, inAll: 250_000 };
-/** Limits that have runs waiting. */
-const MAX_LIMITS = 10_000;
 
 const THIS_MINUTE = "date_trunc('minute', statement_timestamp())";
 
+/** `sharers` is a query of them. */
 const shareOf = (sharers: string) =>
-  `(SELECT least($1::bigint, greatest($2::bigint / greatest(count(*), 1), 1)) FROM ${sharers})`;
+  `(SELECT least($1::bigint, greatest($2::bigint / greatest(count(*), 1), 1)) FROM (${sharers}) AS s)`;
+const SHARE_OF_BUSY = shareOf("SELECT FROM busy");
+const SHARE_OF_WAITING = shareOf("SELECT DISTINCT namespace_id FROM limits");
 
 /**
  * $1 and $2: the bounds. Runs that may be claimed, those that wait for a limit and those that are held stand in indexes of
- * their own: each is counted along its own, so that nothing but waiting runs is read.
+ * their own: each is counted along its own, so that nothing but waiting runs is read. A namespace's limits are counted one after another up to
+ * its share, and no more of them than that: each has a run.
  */
 const SAMPLE_RUNS = `
   WITH running AS (
@@ -33,19 +35,24 @@ const SAMPLE_RUNS = `
       ORDER BY ${BEST_FIRST} LIMIT 1
     ) AS best
   ), limits AS MATERIALIZED (
-    SELECT namespace_id, key FROM run_limits WHERE has_waiting ORDER BY key LIMIT ${MAX_LIMITS}
+    SELECT namespace_id, key, row_number() OVER (PARTITION BY namespace_id ORDER BY key) AS place
+    FROM run_limits WHERE has_waiting
+  ), lines AS MATERIALIZED (
+    SELECT namespace_id, array_agg(key) AS keys FROM limits WHERE place <= ${SHARE_OF_WAITING} GROUP BY 1
   ), parts AS (
     SELECT b.id AS namespace_id, p.runs FROM busy b CROSS JOIN LATERAL (
       SELECT count(*) AS runs FROM (
         SELECT FROM task_runs_open WHERE namespace_id = b.id AND ${CLAIMABLE_BY_NAMESPACE} AND ${isDue()}
-        ORDER BY ${BEST_FIRST} LIMIT ${shareOf("busy")}
+        ORDER BY ${BEST_FIRST} LIMIT ${SHARE_OF_BUSY}
       ) AS due
     ) AS p
     UNION ALL
-    SELECT l.namespace_id, p.runs FROM limits l CROSS JOIN LATERAL (
+    SELECT l.namespace_id, p.runs FROM lines l CROSS JOIN LATERAL (
       SELECT count(*) AS runs FROM (
-        SELECT FROM task_runs_open WHERE state = 'queued' AND waiting_for = 'concurrency' AND waiting_key = l.key AND ${isDue()}
-        LIMIT ${shareOf("limits")}
+        SELECT FROM unnest(l.keys) AS k(key) CROSS JOIN LATERAL (
+          SELECT FROM task_runs_open WHERE state = 'queued' AND waiting_for = 'concurrency' AND waiting_key = k.key AND ${isDue()}
+          LIMIT ${SHARE_OF_WAITING}
+        ) AS r LIMIT ${SHARE_OF_WAITING}
       ) AS due
     ) AS p
     UNION ALL
