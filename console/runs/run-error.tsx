@@ -1,7 +1,7 @@
 /** An error as its author wants it: the message, the line in the source where it was thrown, the stack. */
 import { type Schemas, unwrap } from "../../client/client.ts";
 import { Code, Json } from "../components/code.tsx";
-import { Help, Section } from "../components/page.tsx";
+import { Help, Loading, Section } from "../components/page.tsx";
 import { helpWith } from "../data/problem.ts";
 import { client, useQuery } from "../data/use-query.ts";
 import { findSourceLine } from "./source-line.ts";
@@ -44,13 +44,14 @@ function readStack(details: unknown): string | undefined {
 }
 
 function SourceLines({ name, revision, stack }: { name: string; revision: string; stack: string }) {
-  const { data } = useQuery(`source ${revision}`, () =>
+  const { data, isLoading } = useQuery(`source ${revision}`, () =>
     unwrap(
       client().GET("/v1/functions/{name}/revisions/{revision}", {
         params: { path: { name, revision }, query: { source: "true" } },
       }),
     ),
   );
+  if (isLoading) return <Loading />;
   const found = data && findSourceLine(stack, data.files);
   if (!found) return null;
   const { path, line, text } = found;

@@ -7,7 +7,7 @@ import { Json, toJson } from "../components/code.tsx";
 import { Confirm, Dialog } from "../components/dialog.tsx";
 import { Facts } from "../components/facts.tsx";
 import { AreaField } from "../components/field.tsx";
-import { Answered, Page, Problem, Section } from "../components/page.tsx";
+import { Answered, Loading, Page, Problem, Section } from "../components/page.tsx";
 import { explainRun } from "../components/run-list.tsx";
 import { State } from "../components/state.tsx";
 import { Time } from "../components/time.tsx";
@@ -182,9 +182,10 @@ const sayIsolate = ({ start, loadMs }: Isolate) =>
 
 /** By its name, where it can be had. */
 function TaskLink({ id }: { id: string }) {
-  const { data } = useQuery(`task ${id}`, () =>
+  const { data, isLoading } = useQuery(`task ${id}`, () =>
     unwrap(client().GET("/v1/tasks/{id}", { params: { path: { id } } })),
   );
+  if (isLoading) return <Loading />;
   return <Link href={`/tasks/${id}`}>{data?.name || data?.key || `…${id.slice(-8)}`}</Link>;
 }
 
