@@ -71,15 +71,17 @@ export function startInTerminal(
     written += part.toString("utf8");
     emulator.write(part, () => screens.add(readScreen()));
   });
-  const exited = once(child, "close").then(([code]) => {
+  const exited = once(child, "close").then(async ([code]) => {
     running.delete(child);
     guard.release();
+    // The emulator draws later than it is given: what was written last stands on the screen, too.
+    await new Promise<void>((resolve) => emulator.write("", resolve));
     screens.end(`the program has ended with ${code}.`);
     return code as number;
   });
   return {
     screen: readScreen,
-    async waitForScreen(matches, timeoutMs = 20_000) {
+    async waitForScreen(matches, timeoutMs = 60_000) {
       try {
         const [screen] = await screens.waitFor((each) => matches.test(each), { timeoutMs });
         return screen!;
