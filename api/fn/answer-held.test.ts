@@ -216,6 +216,60 @@ test("a call that waits too long goes on where its row holds the request, else i
   assert.deepEqual([(await long.answer).status, await long.stateOf()], [503, "cancelled"]);
 });
 
+test("a call that is given back before its run is known to be recorded has a deadline all the same", async () => {
+  for (const isKnownLater of [true, false]) {
+    let nowMs = Date.now();
+    let giveBack = () => {};
+    const waits: number[] = [];
+    const { daily, held } = api.parts;
+    const app = createApp({
+      ...api.parts,
+      clock: { ...systemClock, now: () => new Date(nowMs) },
+      daily: {
+        ...daily,
+        async counting(scope, namespaceId, make) {
+          const made = await daily.counting(scope, namespaceId, make);
+          giveBack();
+          if (isKnownLater) return made;
+          throw new Error("the answer was lost");
+        },
+      },
+      held: {
+        ...held,
+        hold(runId, meet) {
+          giveBack = () =>
+            meet((_call, { onRefused }) => {
+              queueMicrotask(() => onRefused("busy"));
+              return { data() {}, end() {}, pull() {}, leave() {} };
+            });
+          return held.hold(runId, meet);
+        },
+      },
+      waiter: {
+        count: 0,
+        expect: () => ({
+          async next(maxMs) {
+            waits.push(maxMs);
+            nowMs += maxMs;
+          },
+          forget() {},
+        }),
+      },
+    });
+    const tenant = await api.newTenant();
+    await tenant.call("PUT", "/v1/functions/held", {
+      body: { source: "export default () => 1", public: true },
+    });
+    const { name } = await api.db
+      .selectFrom("namespaces")
+      .select("name")
+      .where("id", "=", tenant.namespaceId)
+      .executeTakeFirstOrThrow();
+    assert.equal((await app.request(`http://localhost/fn/${name}/held`)).status, 504);
+    assert.ok(waits.length > 0 && waits.every(Number.isFinite), String(waits));
+  }
+});
+
 test("an API that stops cancels what only it could go on with, and says so", async () => {
   const headers = { "content-length": String(LONG_BYTES) };
   const long = await beginCall({ method: "POST", body: "x".repeat(LONG_BYTES), headers });

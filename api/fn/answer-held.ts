@@ -111,7 +111,7 @@ function openHeldCall(
   failed.promise.catch(() => {});
   const recorded = Promise.withResolvers<boolean>();
   let state: "queued" | "met" | "begun" | "over" = "queued";
-  let deadlineMs = Number.POSITIVE_INFINITY;
+  let deadlineMs = 0;
   let stopWaiting = () => {};
   let leaveHold = () => {};
   let withdrawn: ReturnType<HeldCall["withdrawn"]> = Promise.resolve(undefined);
@@ -148,7 +148,10 @@ function openHeldCall(
     };
     const { signal } = over;
     const wait = async () => {
-      if (!looksAtOnce) await queue();
+      // A worker may have met the caller, and given it back, before the row's answer is here: it says how long to wait.
+      if (looksAtOnce) await recorded.promise;
+      else await queue();
+      if (signal.aborted) return;
       const end = await waitForEnd(
         parts,
         { namespaceId, runId },
@@ -170,7 +173,7 @@ function openHeldCall(
   async function queue(): Promise<void> {
     try {
       const { waitMs } = await startInvocation(parts, call, true);
-      deadlineMs = parts.clock.now().getTime() + waitMs;
+      deadlineMs = Math.max(deadlineMs, parts.clock.now().getTime() + waitMs);
     } catch (error) {
       recorded.resolve(false);
       throw error;
