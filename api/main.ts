@@ -130,7 +130,10 @@ export async function startApi(
   opened.defer(() => lostCalls.flush());
   const listWorkers = () => listCallableWorkers(store);
   const apiId = newId();
-  const held = createHeldCallers(apiId, () => settings.CALL_WORKER_WAIT > 0 && directory.meetsCallers());
+  const held = createHeldCallers(
+    apiId,
+    async () => settings.CALL_WORKER_WAIT > 0 && (await directory.meetsCallers()),
+  );
   const directory = createWorkerDirectory({ listWorkers, listener, held, clock, log });
   opened.defer(() => directory.close());
   const waiter = createFinishWaiter({

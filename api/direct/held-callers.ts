@@ -5,13 +5,13 @@
 import type { HandOver, HeldCallers } from "./worker-link.ts";
 
 export interface CallersInQueue extends HeldCallers {
-  /** Whether a caller may be held now: each worker that may claim its run would ask for it. */
-  mayHold(): boolean;
+  /** Whether a caller may be held now: each worker that may claim its run would ask for it. Undefined: not known yet. */
+  mayHold(): Promise<boolean | undefined>;
   /** Until what this answers is called, a worker that asks for the run's caller is given `meet`. */
   hold(runId: string, meet: (hand: HandOver) => boolean): () => void;
 }
 
-export function createHeldCallers(apiId: string, mayHold: () => boolean): CallersInQueue {
+export function createHeldCallers(apiId: string, mayHold: CallersInQueue["mayHold"]): CallersInQueue {
   const held = new Map<string, (hand: HandOver) => boolean>();
   return {
     apiId,

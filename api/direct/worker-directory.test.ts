@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { DIRECT_PROTOCOL } from "../../core/contracts/direct-call.ts";
+import { CALLERS_HEADER, DIRECT_PROTOCOL } from "../../core/contracts/direct-call.ts";
 import type { CallableWorker } from "../../core/store/workers.ts";
 import type { Logger } from "../../core/telemetry/log.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
@@ -16,22 +16,36 @@ function worker(id: string, address: string): CallableWorker {
   return { id, address, callToken: "t", slots: 2, isDraining: false, leaseMs: LEASE_MS, isLapsed: false };
 }
 
-async function listen(t: TestContext): Promise<string> {
+interface Served {
+  /** It says that it asks for callers. */
+  meetsCallers?: boolean;
+  /** It answers when this is resolved. */
+  ready?: Promise<void>;
+}
+
+async function serve(t: TestContext, { meetsCallers = false, ready = Promise.resolve() }: Served = {}) {
   const sockets: Socket[] = [];
+  const says = meetsCallers ? `${CALLERS_HEADER}: 1\r\n` : "";
   const server = createServer((_request, response) => response.writeHead(404).end());
-  server.on("upgrade", (_request, socket: Socket) => {
+  server.on("upgrade", async (_request, socket: Socket) => {
     sockets.push(socket);
     socket.on("error", () => {});
-    socket.write(`HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n\r\n`);
+    await ready;
+    socket.write(
+      `HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${says}\r\n`,
+    );
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.after(() => {
+  const kill = () => {
     for (const socket of sockets) socket.destroy();
     server.close();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+  t.after(kill);
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, kill };
 }
+
+const listen = async (t: TestContext) => (await serve(t)).address;
 
 /** A directory of the workers that `standing` holds, and what it looks up and opens. */
 function open(t: TestContext) {
@@ -109,17 +123,46 @@ test("one that cannot be reached counts as such once its lease would be over, an
 test("callers are held where each worker that may claim is connected and says that it asks for them", async (t) => {
   const { standing, failures, opened, directory, look } = open(t);
   await look();
-  assert.ok(directory.meetsCallers(), "none stands yet");
+  assert.equal(await directory.meetsCallers(), true, "none stands yet");
   standing.workers = [worker("away", "127.0.0.1:1")];
   await look();
-  assert.ok(!directory.meetsCallers());
+  assert.equal(await directory.meetsCallers(), undefined);
   await failures.waitFor(() => true);
   standing.workers = [{ ...standing.workers[0]!, isLapsed: true }];
   await look();
-  assert.ok(directory.meetsCallers());
+  assert.equal(await directory.meetsCallers(), true);
   // This one does not say so.
   standing.workers = [worker("w", await listen(t))];
   await look();
   await opened.waitFor(() => true);
-  assert.ok(!directory.meetsCallers());
+  assert.equal(await directory.meetsCallers(), false);
+});
+
+test("one that was killed meets callers as far as it said so, until its lease would be over", async (t) => {
+  const { clock, standing, failures, opened, directory, look } = open(t);
+  const { address, kill } = await serve(t, { meetsCallers: true });
+  standing.workers = [worker("w", address)];
+  await look();
+  await opened.waitFor(() => true);
+  kill();
+  while (directory.choose("revision", new Set())) await new Promise(setImmediate);
+  assert.equal(await directory.meetsCallers(), true);
+  while (failures.items.length === 0) await look();
+  assert.equal(await directory.meetsCallers(), true);
+  // It renews its lease, and cannot be reached: it lives, and would ask in vain.
+  await clock.advance(LEASE_MS + 1);
+  assert.equal(await directory.meetsCallers(), false);
+});
+
+test("one that has just come is waited for, until it has said whether it meets callers", async (t) => {
+  for (const meetsCallers of [true, false]) {
+    const { standing, directory, look } = open(t);
+    const ready = Promise.withResolvers<void>();
+    const { address } = await serve(t, { meetsCallers, ready: ready.promise });
+    standing.workers = [worker("w", address)];
+    await look();
+    const told = directory.meetsCallers();
+    ready.resolve();
+    assert.equal(await told, meetsCallers);
+  }
 });

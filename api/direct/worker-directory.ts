@@ -24,8 +24,11 @@ export interface WorkerDirectory {
   isFull(): boolean;
   /** Whether workers stand, and none of them can ever be called directly. */
   isQueueOnly(): boolean;
-  /** Whether each worker that stands asks this API for the callers of what it claims. */
-  meetsCallers(): boolean;
+  /**
+   * Whether each worker that stands asks this API for the callers of what it claims. Waits for the first connection to
+   * one that has just come; undefined: one has not said yet. Never rejects.
+   */
+  meetsCallers(): Promise<boolean | undefined>;
   /** `act` is called whenever a worker begins to take calls. */
   onOpened(act: () => void): void;
   /** It refuses calls: it is draining. */
@@ -54,7 +57,9 @@ export function createWorkerDirectory({
   log,
 }: DirectoryParts): WorkerDirectory {
   const links = new Map<string, WorkerLink>();
-  const connecting = new Set<string>();
+  const connecting = new Map<string, Promise<void>>();
+  /** Whether it meets callers, as each worker said that was ever connected. A broken connection changes nothing in it. */
+  const saidToMeet = new Map<string, boolean>();
   const draining = new Set<string>();
   /** Since when, by a clock that makes no leaps. */
   const unreachedSinceMs = new Map<string, number>();
@@ -71,13 +76,14 @@ export function createWorkerDirectory({
     const { word, workers } = standing;
     const known = new Set(workers.map(({ id }) => id));
     for (const [id, link] of links) if (!known.has(id)) link.giveUp();
-    for (const ids of [draining, unreachedSinceMs, judges])
+    for (const ids of [draining, unreachedSinceMs, judges, saidToMeet])
       for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
     lookEveryMs = Math.min(LOOK_EVERY_MS, ...workers.map(({ leaseMs }) => leaseMs / 6));
     for (const worker of workers) {
       if (isGone(worker, word)) links.get(worker.id)?.giveUp();
       if (worker.isDraining) draining.add(worker.id);
-      else if (!worker.isLapsed && !links.has(worker.id) && !connecting.has(worker.id)) void connect(worker);
+      else if (!worker.isLapsed && !links.has(worker.id) && !connecting.has(worker.id))
+        connecting.set(worker.id, connect(worker));
     }
   }
 
@@ -100,12 +106,13 @@ export function createWorkerDirectory({
     isLooking = false;
   }
 
+  /** Never rejects. */
   async function connect(worker: CallableWorker): Promise<void> {
-    connecting.add(worker.id);
     try {
       const link = await WorkerLink.open(worker, held, () => {
         if (links.get(worker.id) === link) links.delete(worker.id);
       });
+      saidToMeet.set(worker.id, link.meetsCallers);
       if (closed.signal.aborted) link.close();
       else if (link.isOpen) links.set(worker.id, link);
       unreachedSinceMs.delete(worker.id);
@@ -136,6 +143,18 @@ export function createWorkerDirectory({
     const sinceMs = unreachedSinceMs.get(id);
     return !isLapsed && sinceMs !== undefined && clock.steadyMs() - sinceMs > leaseMs;
   };
+  function judgeMeeting(): boolean | undefined {
+    if (!standing) return undefined;
+    if (standing.hasQueueWorkers || standing.workers.some(isUnreachable)) return false;
+    // One that drains, or is gone, claims nothing more.
+    const claiming = standing.workers.filter(
+      ({ id, isDraining, isLapsed }) => links.get(id)?.isOpen || !(isDraining || isLapsed),
+    );
+    const said = claiming.map(({ id }) => saidToMeet.get(id));
+    if (said.includes(false)) return false;
+    return said.includes(undefined) ? undefined : true;
+  }
+
   const candidatesFor = (revisionId: string, not: ReadonlySet<WorkerLink>) => {
     const candidates = [];
     for (const link of links.values()) {
@@ -156,13 +175,12 @@ export function createWorkerDirectory({
       if (!standing || [...links.values()].some(takesCalls)) return false;
       return standing.hasQueueWorkers || standing.workers.some(isUnreachable);
     },
-    meetsCallers() {
-      if (!standing || standing.hasQueueWorkers || standing.workers.some(isUnreachable)) return false;
-      return standing.workers.every(({ id, isDraining, isLapsed }) => {
-        const link = links.get(id);
-        // One that drains, or is gone, claims nothing more.
-        return link?.isOpen ? link.meetsCallers : isDraining || isLapsed;
-      });
+    async meetsCallers() {
+      if (judgeMeeting() === undefined) {
+        const firstOnes = [...connecting].filter(([id]) => !saidToMeet.has(id));
+        await Promise.all(firstOnes.map(([, connected]) => connected));
+      }
+      return judgeMeeting();
     },
     onOpened: (act) => void opened.push(act),
     avoid: (link) => void draining.add(link.worker.id),

@@ -99,7 +99,7 @@ const directoryOf = (links: WorkerLink[], avoided: WorkerLink[] = []): WorkerDir
   chooseEmptiest: (_call, not) => links.find((link) => !not.has(link)),
   isFull: () => false,
   isQueueOnly: () => false,
-  meetsCallers: () => true,
+  meetsCallers: async () => true,
   onOpened() {},
   avoid: (link) => void avoided.push(link),
   close() {},

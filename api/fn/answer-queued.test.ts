@@ -21,9 +21,14 @@ const fn = { id: "f", name: "f", namespaceId: "n", limits: {}, isPublic: true } 
 const HEAD = { method: "POST", url: "http://a/", headers: [], hasBody: true };
 
 /** A call whose first part has come; `more` chunks of 100,000 bytes are still to come. */
-async function begin(more: number, waiting: number) {
+async function begin(
+  more: number,
+  waiting: number,
+  given: { isHeld?: boolean | undefined; share?: number } = {},
+) {
+  const { isHeld, share } = { isHeld: false, share: 350_000, ...given };
   const clock = createManualClock();
-  const bodies = { function: 350_000, namespace: 1_000_000, all: 1_000_000 };
+  const bodies = { function: share, namespace: 2_000_000, all: 2_000_000 };
   const edge = createEdge({ ...EDGE_LIMITS, bodies }, clock, () => {});
   let pulls = 0;
   const stream = new ReadableStream<Uint8Array>(
@@ -47,7 +52,7 @@ async function begin(more: number, waiting: number) {
   const gate = Promise.withResolvers<void>();
   const parts = {
     ...{ edge, clock, functionCaps: {}, ringer: { ring() {} }, daily: NO_DAILY_LIMITS },
-    held: { mayHold: () => false },
+    held: { mayHold: async () => isHeld },
     waiter: { count: waiting, expect: () => ({ next: () => gate.promise, forget() {} }) },
     store: {
       pool: {
@@ -80,6 +85,17 @@ test("a body beyond the share is refused, and no more of it is read", async () =
   const { answer, written, pulls, edge } = await begin(5, 0);
   await assert.rejects(answer(), { code: "too_many_bodies", status: 503 });
   assert.deepEqual([written, pulls(), edge.queued.held], [[], 4, 0]);
+});
+
+test("a body too long for a row is one to try again where it may yet be one to stream", async () => {
+  for (const [isHeld, refusal] of [
+    [false, { code: "body_too_large", status: 413 }],
+    [undefined, { code: "function_busy", status: 503, retryAfterSeconds: 5 }],
+  ] as const) {
+    const { answer, written, edge } = await begin(12, 0, { isHeld, share: 2_000_000 });
+    await assert.rejects(answer(), refusal);
+    assert.deepEqual([written, edge.queued.held], [[], 0]);
+  }
 });
 
 test("where too many wait already, nothing more is read of its body", async () => {

@@ -10,7 +10,7 @@ import { cancelRun } from "../runs/cancel-run.ts";
 import { answerHeld } from "./answer-held.ts";
 import type { CallBody } from "./call-body.ts";
 import type { DirectAnswer, DirectAsking } from "./direct-answer.ts";
-import { functionBusy } from "./refusals.ts";
+import { functionBusy, workerUnreached } from "./refusals.ts";
 import { takeRequest } from "./take-request.ts";
 
 export async function answerQueued(
@@ -26,10 +26,11 @@ export async function answerQueued(
   const leavePlace = () => {
     if (isPublic) parts.edge.queued.release(claimant, 1);
   };
-  if (parts.held.mayHold())
-    return await answerHeld(parts, call, body, { caller, breakOff, onOver: leavePlace });
+  const mayHold = await parts.held.mayHold();
+  if (mayHold) return await answerHeld(parts, call, body, { caller, breakOff, onOver: leavePlace });
   try {
-    const input = (await takeRequest(body)) as unknown as Json;
+    const taken = await takeRequest(body, mayHold === undefined ? workerUnreached : undefined);
+    const input = taken as unknown as Json;
     const { runId, end } = await invokeQueued(parts, { ...call, input }, caller, body.held.release);
     if (end === undefined && caller.hasLeft) await cancelRun(parts, namespaceId, runId);
     return { outcome: end };

@@ -192,7 +192,7 @@ export async function openApi({
     queues: createKnownQueues(lookForQueues(store), listener),
     // No worker takes calls: all of them are queued.
     direct: { begin: (_call, { onNone }) => onNone("no_worker") },
-    held: createHeldCallers(newId(), () => holdsCallers),
+    held: createHeldCallers(newId(), async () => holdsCallers),
     edge,
     requestRates: createRequestRates(),
     daily: createDailyLimits({ store, listener, clock: systemClock, onError: ignore }),

@@ -89,6 +89,10 @@ const urls: Statement[] = [
     await tenant.call("POST", `/v1/runs/${bell.runId}/cancel`);
     assertProblem(await answered, 409, "run_cancelled");
   }),
+  held("a longer body is a 503 function_busy then, to be tried again", [
+    "api/fn/answer-queued.test.ts",
+    "a body too long for a row is one to try again where it may yet be one to stream",
+  ]),
   held(
     `One that waits for longer than the function's wallMs and ${QUEUE_WAIT_MS / 1_000} seconds gets the 504 run_not_finished, or, where its body is longer than what is awaited whole, a 503 function_busy`,
     [
