@@ -48,6 +48,16 @@ describe("the redactor", () => {
       assert.equal(parsed(url), new URL(url).host);
   });
 
+  test("hides a number as the address that a URL makes of it", () => {
+    const { host, text } = of({ NUMBER: "2130706433", HEX: "0x7f000002", SHORT: "127", DOTTED: "127.3" });
+    const parsed = (url: string) => host(new URL(url).host);
+    assert.equal(parsed("http://2130706433:81/"), "[redacted NUMBER]:81");
+    assert.equal(parsed("http://0x7f000002/"), "[redacted HEX]");
+    assert.equal(text("connect to 127.0.0.1 refused"), "connect to [redacted NUMBER] refused");
+    assert.equal(text("127.0.0.3"), "[redacted DOTTED]");
+    assert.equal(text("0.0.0.127"), "0.0.0.127", "what is that short is no secret");
+  });
+
   test("goes through values however deep: strings, keys and numbers", () => {
     const { value } = of({ PIN: "987654", TOKEN });
     const seen = value({

@@ -1,4 +1,5 @@
 /** What a secret looks like in the texts of a run. */
+import { isIPv4 } from "node:net";
 import { escapeHtml } from "../domain/escape-html.ts";
 
 /** A shorter piece of a secret is no longer told from other text. */
@@ -23,6 +24,7 @@ export function formsOf(value: string): Set<string> {
     escapeHtml(value),
     bytes.toString("hex"),
     bytes.toString("hex").toUpperCase(),
+    toAddress(value) ?? value,
   ]);
   for (const before of [0, 1, 2]) {
     const base64 = encodeAfter(bytes, before);
@@ -33,6 +35,13 @@ export function formsOf(value: string): Set<string> {
   if (lines.length > 1) for (const line of lines) if (line.length >= MIN_LINE_CHARS) forms.add(line);
   for (const form of forms) if (form.length < MIN_FORM_CHARS) forms.delete(form);
   return forms;
+}
+
+/** What a URL makes of a number that stands for its host: `2130706433` is 127.0.0.1. */
+function toAddress(value: string): string | undefined {
+  if (value.length < MIN_FORM_CHARS || !/^[\da-fx.]+$/i.test(value)) return undefined;
+  const host = URL.parse(`http://${value}/`)?.hostname;
+  return host && isIPv4(host) ? host : undefined;
 }
 
 /** The characters of base64 that do not depend on what stands before, so many bytes (mod 3), or behind. */
