@@ -37,7 +37,13 @@ export function findEntryFault(
 
 const EXPORTS = /\b(?:module|exports)\b/g;
 const NAMED_EXPORT = /^(?:module\s*\.\s*)?exports\s*\.\s*([\w$]+)/;
+/** `module.exports = {` and the names in it, where they stand for variables: `{ handler, config: settings }`. */
+const LISTED_EXPORTS =
+  /^module\s*\.\s*exports\s*=\s*\{((?:\s*[\w$]+\s*(?::\s*[\w$.]+\s*)?,)*(?:\s*[\w$]+\s*(?::\s*[\w$.]+\s*)?)?)\s*\}\s*(?:;|$|\n)/;
+const LISTED_NAME = /([\w$]+)\s*(?::[^,]*)?(?:,|$)/g;
 const CALLED = new Set(["default", "fetch", "scheduled"]);
+/** How much of a list is read. */
+const MAX_LIST_CHARS = 2_000;
 
 /**
  * The first name of a CommonJS module that gives others than those it could be called by. Undefined also where it does
@@ -48,11 +54,14 @@ function findOtherExport(source: string): string | undefined {
   let readTo = 0;
   for (const { index } of source.matchAll(EXPORTS)) {
     if (index < readTo) continue;
-    const named = NAMED_EXPORT.exec(source.slice(index, index + 300));
-    const name = named?.[1];
-    if (named === null || name === undefined || CALLED.has(name)) return undefined;
-    readTo = index + named[0].length;
-    if (name !== "__esModule") first ??= name;
+    const text = source.slice(index, index + MAX_LIST_CHARS);
+    const found = NAMED_EXPORT.exec(text) ?? LISTED_EXPORTS.exec(text);
+    if (!found) return undefined;
+    const isList = found[0].includes("{");
+    const names = isList ? Array.from(found[1]!.matchAll(LISTED_NAME), ([, name]) => name!) : [found[1]!];
+    if (names.some((name) => CALLED.has(name))) return undefined;
+    readTo = index + found[0].length;
+    first ??= names.find((name) => name !== "__esModule");
   }
   return first;
 }

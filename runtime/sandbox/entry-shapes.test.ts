@@ -62,6 +62,8 @@ describe("CommonJS", () => {
     for (const source of [
       "exports.handler = () => 1;",
       "exports.__esModule = true; module.exports.main = exports.handler = () => 1;",
+      "const handler = () => 1; module.exports = { handler };",
+      "const run = () => 1;\nmodule.exports = {\n  handler: run,\n  main: run,\n};\n",
     ]) {
       await assert.rejects(
         call(source),
@@ -72,6 +74,9 @@ describe("CommonJS", () => {
       ['exports.handler = () => 1; exports["default"] = () => 2;', 2],
       ["exports.handler = () => 1; exports.scheduled = () => 2;", 2],
       ["exports.handler = () => 1; module.exports = exports.handler;", 1],
+      ["const handler = () => 4; module.exports = { handler, default: handler };", 4],
+      ["const a = () => 5; module.exports = { a }; module.exports.default = a;", 5],
+      ["const a = () => 6; module.exports = { ...{ a }, scheduled: a };", 6],
       ['const text = "exports.handler"; export default () => 3;', 3],
     ] as const) {
       assert.equal(resultOf(await call(source)), expected);
