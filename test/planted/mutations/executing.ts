@@ -56,7 +56,7 @@ export const EXECUTING_MUTATIONS = {
     what: "A run whose bell was lost is looked for after a minute, by workers and schedulers alike",
     edits: [
       {
-        file: "runtime/intake.ts",
+        file: "core/store/runs/find-claimable.ts",
         from: "export const SWEEP_OVERDUE_MS = 1_000;",
         to: "export const SWEEP_OVERDUE_MS = 60_000;",
       },
