@@ -20,8 +20,7 @@ import { provideKustomize } from "./tools/kustomize.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const FOLDERS = "{api,cli,console,core,functions,runtime,scheduler,standalone,test}";
-/** Many wait more than they work: two would leave two cores idle at times. */
-const FILES_AT_ONCE = 3;
+const FILES_AT_ONCE = 2;
 const TEST_TIMEOUT_MS = 120_000;
 
 const HELP = `npm test -- [options] [files or parts of their paths …]
