@@ -133,6 +133,12 @@ describe("events and errors", () => {
     await untilTold("run.dead", dying.id);
     await cluster.api.call("DELETE", `/v1/tasks/${missed.id}`);
     await untilTold("task.deleted", missed.id);
+    // What was done is told of after what became of it.
+    await eventually(
+      "the entry of the audit log for the deletion",
+      async () => follower.seen,
+      (seen) => seen.some(({ type }) => type === "bellhop.audit.deleteTask"),
+    );
     await follower.stop();
 
     const typesOf = (taskId: string) =>
