@@ -265,7 +265,7 @@ export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<
   const { metrics } = context;
   for (const { name } of jobs) {
     metrics.jobErrors.inc({ name }, 0);
-    // One that never passes is silent from now on.
+    // Where it never passes, its alert counts from here.
     metrics.jobDoneAt.set({ name }, context.clock.now().getTime() / 1_000);
   }
   const backoff = createReringBackoff();
