@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Json } from "../../core/json.ts";
 import { generateKey } from "../../core/store/keys.ts";
+import { COMPILER_LIMITS } from "../../functions/build/compiler-process.ts";
 import type { RunningProcess } from "../support/processes.ts";
 import { type Cluster, portOf, startCluster } from "../system/cluster.ts";
 import { makeNamespace } from "../system/namespaces.ts";
@@ -44,6 +45,11 @@ interface Course {
 interface Neighbours {
   worstMs: number;
   faults: string[];
+}
+
+/** An upload is bounded by the processor time of its compiler, and by the clock so that a busy machine may take its time. */
+function allowedMs({ limits }: Attack, outcome: Outcome): number {
+  return outcome.kind === "refused" ? COMPILER_LIMITS.wallMs : (limits?.wallMs ?? DEFAULT_LIMITS.wallMs);
 }
 
 export class Arena {
@@ -171,7 +177,7 @@ export class Arena {
     }
     const seen: Observation = {
       ...course,
-      wallMs: attack.limits?.wallMs ?? DEFAULT_LIMITS.wallMs,
+      wallMs: allowedMs(attack, course.outcome),
       growthBytes: process.platform === "linux" ? growthBytes : undefined,
       workerGrowthBytes: process.platform === "linux" ? workerGrowthBytes : undefined,
       neighbours,

@@ -22,7 +22,7 @@ export interface Observation {
   lines: LogLine[];
   /** Everything the guest or its author got to read. */
   said: string;
-  /** The longest call, and what it was allowed. */
+  /** The longest call, or the upload where that was refused, and what it was allowed. */
   tookMs: number;
   wallMs: number;
   /** Undefined where the system does not tell. */

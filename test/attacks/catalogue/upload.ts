@@ -1,8 +1,8 @@
 /** Before anything runs: what an upload may do to those who build it. */
 import { type Attack, attacksOf, type Expectation } from "../attack.ts";
 
-/** What a compiler may take (functions/build/compiler-process.ts), and those who wait for it. */
-const COMPILER_MB = 600;
+/** What a compiler may take before it is stopped (functions/build/compiler-process.ts), what it takes until somebody looks, and those who wait for it. */
+const COMPILER_MB = 700;
 const REFUSED: Expectation = {
   refusals: ["build_failed", "invalid_input", "body_too_large", "payload_too_large"],
 };
