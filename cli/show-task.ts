@@ -52,7 +52,7 @@ export function showTask(
     ],
     ["queue", task.queue === "default" ? null : task.queue],
     ["overlap", task.overlap],
-    ["retry", `${task.retry.maxAttempts} attempts, timeout ${task.timeout}`],
+    ["attempts", `at most ${task.retry.maxAttempts}, ${task.timeout} each`],
     [
       "labels",
       Object.entries(task.labels)
