@@ -14,14 +14,19 @@ import {
   queueRun,
   startRun,
 } from "./testing/samples.ts";
-import { openTestStore } from "./testing/test-store.ts";
+import { openTestStore, until } from "./testing/test-store.ts";
 import { renewLease } from "./workers.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
 test("an empty system: nothing waits, nobody works, there are partitions for two weeks", async () => {
-  const { partitionsLeftSeconds, ...rest } = await readStats(store);
+  const { partitionsLeftSeconds, deadOpenRows: _, horizonAges, ...rest } = await readStats(store);
+  // The store's own statements hold one for a moment.
+  assert.deepEqual(
+    { ...horizonAges, session: 0 },
+    { session: 0, prepared_transaction: 0, replication_slot: 0, standby: 0 },
+  );
   assert.deepEqual(rest, {
     ...{
       openRuns: [],
@@ -114,6 +119,18 @@ test("a transaction that stays open is told", async () => {
     await client.query("ROLLBACK");
     client.release();
   }
+});
+
+test("dead rows of open runs are told, of finished ones not", async () => {
+  const namespaceId = await newNamespace();
+  for (let i = 0; i < 3; i++) await queueRun(store, namespaceId);
+  await sql`UPDATE task_runs_open SET priority = priority`.execute(db);
+  await sql`UPDATE tasks SET name = 'x'`.execute(db);
+  await until(async () => {
+    // A session reports what it did when it has been idle for a while, or is asked to.
+    await sql`SELECT pg_stat_force_next_flush()`.execute(db);
+    return (await readStats(store)).deadOpenRows >= 3 || undefined;
+  });
 });
 
 test("partitions of logs that run out are not hidden by those of runs", async () => {

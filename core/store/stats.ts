@@ -5,6 +5,7 @@ import type { Store } from "./database.ts";
 import { DEMAND_BOUND } from "./demand.ts";
 import { CLAIMABLE } from "./runs/claimable.ts";
 import { isHeld } from "./runs/held.ts";
+import { DEAD_OPEN_ROWS, HORIZON_AGES, type HorizonAges } from "./vacuum-horizon.ts";
 
 export type OpenState = (typeof OPEN_STATES)[number];
 
@@ -25,8 +26,10 @@ export interface SystemStats {
   workers: { live: number; draining: number; lost: number };
   slots: number;
   busySlots: number;
-  /** How long the oldest transaction of this database has been open that the role may see; 0 where there is none. */
+  /** How long the oldest transaction of this database has been open, prepared ones too; 0 where there is none that the role may see. */
   oldestTransactionSeconds: number;
+  horizonAges: HorizonAges;
+  deadOpenRows: number;
   /** Until finished runs and logs have no partition to go to. */
   partitionsLeftSeconds: number;
 }
@@ -108,8 +111,12 @@ async function readRest(
       (SELECT count(*)::int FROM tasks WHERE seek_from IS NOT NULL AND state = 'active') AS "tasksWithoutInstant",
       json_build_object('live', w.live, 'draining', w.draining, 'lost', w.lost) AS workers,
       w.slots, w.busy AS "busySlots",
-      ${secondsSince(`SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()
-        AND pid <> pg_backend_pid() AND backend_type = 'client backend'`)} AS "oldestTransactionSeconds",
+      ${secondsSince(`SELECT min(began) FROM (
+        SELECT xact_start FROM pg_stat_activity WHERE datname = current_database()
+          AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+        UNION ALL SELECT prepared FROM pg_prepared_xacts WHERE database = current_database()) AS t(began)`)}
+        AS "oldestTransactionSeconds",
+      ${HORIZON_AGES} AS "horizonAges", ${DEAD_OPEN_ROWS} AS "deadOpenRows",
       extract(epoch FROM (${END_OF_PARTITIONS}) - statement_timestamp())::float8 AS "partitionsLeftSeconds"
     FROM (SELECT
       count(*) FILTER (WHERE lease_until > statement_timestamp() AND NOT draining)::int AS live,

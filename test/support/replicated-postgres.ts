@@ -19,18 +19,24 @@ export interface ReplicatedPostgres {
   /** Of the primary, as `startEmbeddedPostgres` gives it. */
   url: string;
   standbyPort: number;
+  standbyUrl: string;
+  /** As the superuser. */
+  administer(at: "primary" | "standby", statement: string): Promise<void>;
   /** Kills the primary and makes the standby one; resolves once it takes writes. */
   failOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startReplicatedPostgres(): Promise<ReplicatedPostgres> {
+/** @param extra settings of both servers */
+export async function startReplicatedPostgres(
+  extra: Record<string, string> = {},
+): Promise<ReplicatedPostgres> {
   const folder = await mkdtemp(join(tmpdir(), "bellhop-test-replicated-"));
   await chmod(folder, 0o711);
   const [primaryDir, standbyDir] = [join(folder, "primary"), join(folder, "standby")];
   const [port, standbyPort] = await freePorts(2);
   // A standby takes no fewer connections than its primary.
-  const settings = { shared_buffers: "64MB", autovacuum: "off", max_connections: "200" };
+  const settings = { shared_buffers: "64MB", autovacuum: "off", max_connections: "200", ...extra };
   // Its copy is the standby's beginning: made while it is stopped, it needs no base backup.
   await (await startEmbeddedPostgres({ dataDir: primaryDir, settings })).stop();
   const data = join(standbyDir, "postgres");
@@ -94,6 +100,10 @@ export async function startReplicatedPostgres(): Promise<ReplicatedPostgres> {
   return {
     url: primary.url,
     standbyPort: standbyPort!,
+    standbyUrl: Object.assign(new URL(primary.url), { port: String(standbyPort) }).href,
+    async administer(at, statement) {
+      await ask(at === "primary" ? port! : standbyPort!, statement);
+    },
     async failOver() {
       process.kill(primary.pid, "SIGKILL");
       await primary.exited;

@@ -7,10 +7,11 @@ import { OPEN_STATES } from "../../domain/run-state.ts";
 import { TASK_TYPES } from "../../domain/task-spec.ts";
 import { type Demand, totalDemand } from "../../store/demand.ts";
 import type { SystemStats } from "../../store/stats.ts";
+import { HORIZON_HOLDERS } from "../../store/vacuum-horizon.ts";
 
 /** Those that are one number each. Rows that run are told by `openRuns`, and slots of long runs to their scaler alone. */
 type SimpleStat =
-  | Exclude<keyof SystemStats, "openRuns" | "workers">
+  | Exclude<keyof SystemStats, "openRuns" | "workers" | "horizonAges">
   | Exclude<keyof Demand, "runningRuns" | "busyLongSlots">
   | "demand";
 
@@ -22,6 +23,11 @@ export function createDatabaseStatsMetrics(registry: Registry) {
     "state",
   ]);
   const workers = gauge("bellhop_workers", "Workers by the state of their lease.", ["state"]);
+  const horizonAges = gauge(
+    "bellhop_vacuum_horizon_age_transactions",
+    "How many transactions began since the oldest one whose rows are kept from removal, by what keeps them.",
+    ["holder"],
+  );
   const simple: Record<SimpleStat, Gauge> = {
     demand: gauge(
       "bellhop_demand_slots",
@@ -59,13 +65,17 @@ export function createDatabaseStatsMetrics(registry: Registry) {
       "bellhop_oldest_transaction_age_seconds",
       "How long the oldest transaction in the database has been open that the role may see.",
     ),
+    deadOpenRows: gauge(
+      "bellhop_open_runs_dead_rows",
+      "Dead row versions among the runs that have not ended, as PostgreSQL estimates them.",
+    ),
     partitionsLeftSeconds: gauge(
       "bellhop_partitions_left_seconds",
       "How long there are partitions for what ends.",
     ),
   };
   const clear = () => {
-    for (const each of [openRuns, workers]) each.reset();
+    for (const each of [openRuns, workers, horizonAges]) each.reset();
     // Reset, one without labels would say 0.
     for (const each of Object.values(simple)) each.remove();
   };
@@ -77,6 +87,7 @@ export function createDatabaseStatsMetrics(registry: Registry) {
       for (const type of TASK_TYPES)
         for (const state of OPEN_STATES) openRuns.set({ type, state }, counts.get(`${type} ${state}`) ?? 0);
       for (const [state, count] of Object.entries(stats.workers)) workers.set({ state }, count);
+      for (const holder of HORIZON_HOLDERS) horizonAges.set({ holder }, stats.horizonAges[holder]);
       const told = { ...stats, ...demand, demand: totalDemand(demand) };
       for (const name of Object.keys(simple) as SimpleStat[]) simple[name].set(told[name]);
     },
