@@ -54,6 +54,21 @@ test("while nobody has waited so long everybody is served", async () => {
   assert.equal(response.status, 200);
 });
 
+test("while connections that came back are still to be handed on everybody is served", async () => {
+  const { key } = await api.newTenant();
+  let waitMs = LONGEST_WAIT_MS + 1;
+  const store = {
+    ...api.store,
+    longestWaitMs: () => {
+      setImmediate(() => (waitMs = 0));
+      return waitMs;
+    },
+  };
+  const app = createApp({ ...api.parts, store });
+  const response = await app.request("/v1/tasks", { headers: { authorization: `Bearer ${key}` } });
+  assert.equal(response.status, 200);
+});
+
 test("a store tells how long who waits for a connection has waited, by whichever way it asks", async () => {
   const { pool, longestWaitMs } = api.store;
   const lent = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));

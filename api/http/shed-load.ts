@@ -3,6 +3,7 @@
  * nobody, and while those are served everybody comes too late: an API could stay without answers for minutes after what
  * overloaded it had gone. So is who comes while others have not taken what was made for them.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MiddlewareHandler } from "hono";
 import type { Store } from "../../core/store/database.ts";
 import type { Edge } from "../edge/edge.ts";
@@ -17,6 +18,7 @@ export function shedLoad(
   { longestWaitMs }: Pick<Store, "longestWaitMs">,
   { untaken }: Pick<Edge, "untaken">,
 ): MiddlewareHandler {
+  const isLate = () => longestWaitMs() > LONGEST_WAIT_MS;
   return async (_context, next) => {
     if (untaken.bytes() > MAX_UNTAKEN_BYTES)
       throw new BusyError(
@@ -24,7 +26,9 @@ export function shedLoad(
         "This API holds as many bytes of responses that clients have yet to take as it may; try again in a moment.",
         RETRY_AFTER_SECONDS,
       );
-    if (longestWaitMs() > LONGEST_WAIT_MS)
+    // While this process stood still it handed on no connection that had come back: those wait for it, not for the database.
+    if (isLate()) await nextTurn();
+    if (isLate())
       throw new BusyError(
         "overloaded",
         "More is asked of this API than the database does in time; try again in a moment.",
