@@ -86,7 +86,7 @@ async function untilAnswered<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-test("connections that are killed under requests", { timeout: 60_000 }, async (t) => {
+test("connections that are killed under requests", async (t) => {
   const tenants = await makeTenants();
   const killer = new pg.Client({ connectionString: server.address });
   await killer.connect();
@@ -106,7 +106,7 @@ test("connections that are killed under requests", { timeout: 60_000 }, async (t
   assert.ok(away > 0 && away < answers, `${away} of ${answers} met a dead connection`);
 });
 
-test("a server that hangs, with connections that stand", { timeout: 60_000 }, async (t) => {
+test("a server that hangs, with connections that stand", async (t) => {
   const { options } = api.store.pool;
   // As it is, this would take a minute.
   Object.assign(options, { connectionTimeoutMillis: 1_000, query_timeout: 1_000 });
@@ -129,7 +129,7 @@ test("a server that hangs, with connections that stand", { timeout: 60_000 }, as
   );
 });
 
-test("a server that stops under requests, and is gone", { timeout: 60_000 }, async () => {
+test("a server that stops under requests, and is gone", async () => {
   const tenants = await untilAnswered(makeTenants);
   let isOver = false;
   const hammered = hammer(tenants, () => isOver);

@@ -58,16 +58,16 @@ function describeBacklog(
       });
       const [first] = await queueRuns([0]);
       await worker.begin();
-      await worker.started.waitFor((id) => id === first!.runId, { timeoutMs: 30_000 });
+      await worker.started.waitFor((id) => id === first!.runId);
 
       const ages = Array.from({ length: COUNT }, (_, index) => 1_000 * (index + 1));
       const runs = await queueRuns(ages.toSorted(shuffled));
       const rung = runs.filter((_, index) => index % 5 > 0);
       await transport.ring(rung);
       // Where bells name runs they wait for the slot by now; a hint is remembered.
-      if (name === "kafka") await worker.heard.waitFor(() => true, { count: rung.length, timeoutMs: 30_000 });
+      if (name === "kafka") await worker.heard.waitFor(() => true, { count: rung.length });
       for (let count = 0; count <= COUNT; count += 1) {
-        await worker.started.waitFor(() => true, { count: count + 1, timeoutMs: 30_000 });
+        await worker.started.waitFor(() => true, { count: count + 1 });
         worker.endRun();
       }
       const oldestFirst = runs.toSorted((a, b) => a.availableAt.getTime() - b.availableAt.getTime());

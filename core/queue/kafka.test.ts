@@ -192,7 +192,7 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
       deadAt: new Date().toISOString(),
     }));
     await transport.publishDeadLetters(letters);
-    await arrived.waitFor(() => true, { count: 2, timeoutMs: 30_000 });
+    await arrived.waitFor(() => true, { count: 2 });
     for (const letter of letters) {
       assert.deepEqual(arrived.items.find(({ key }) => key === letter.runId)?.letter, letter);
     }
@@ -232,7 +232,7 @@ describe("on a broker", { skip: "skip" in kafka ? kafka.skip : false }, () => {
     await first.consume(recordingHandler());
     const second = await open(t, topicPrefix);
     await second.consume(recordingHandler());
-    await changes.waitFor((said) => said.includes("rebalancing"), { timeoutMs: 30_000 });
+    await changes.waitFor((said) => said.includes("rebalancing"));
     assert.deepEqual(errors, []);
   });
 });

@@ -89,11 +89,8 @@ test("a lock that is held is waited for without keeping others, and its holder i
     chooseUp({ "7004-locked": statement("ALTER TABLE tasks ADD COLUMN locked int") }),
     parts,
   );
-  await lines.waitFor(
-    (line) => /7004-locked waits for a lock, held by long-reader \(process \d+\)/.test(line),
-    {
-      timeoutMs: 20_000,
-    },
+  await lines.waitFor((line) =>
+    /7004-locked waits for a lock, held by long-reader \(process \d+\)/.test(line),
   );
   // Who comes after it is served: nobody stands in the queue any more.
   await store.pool.query("SELECT count(*) FROM tasks");
@@ -134,7 +131,7 @@ test("who is stopped waits no longer", async () => {
     chooseUp({ "7007-never": statement("ALTER TABLE tasks ADD COLUMN never int") }),
     parts,
   );
-  await lines.waitFor((line) => /7007-never waits/.test(line), { timeoutMs: 20_000 });
+  await lines.waitFor((line) => /7007-never waits/.test(line));
   stop.abort(new Error("stopped"));
   await assert.rejects(taking, /stopped/);
   await reader.end();

@@ -50,7 +50,7 @@ test("a worker from the bundle runs functions as one from the sources does, also
         EGRESS_ALLOW: "127.0.0.0/8",
       },
     });
-    await worker.waitForLine(/worker started/, 30_000);
+    await worker.waitForLine(/worker started/);
     return worker;
   };
   const runOnce = async () => {

@@ -213,7 +213,7 @@ describe("a worker that receives events", { skip: "skip" in kafka ? kafka.skip :
     ];
     for (const runId of runIds) {
       assert.deepEqual(await answerOf(send(runId)), [202, "long_run"]);
-      await heard.waitFor((bell) => bell.runId === runId, { timeoutMs: 30_000 });
+      await heard.waitFor((bell) => bell.runId === runId);
       const { rows } = await sql<{ state: string; claimNo: number }>`
         SELECT state, claim_no AS "claimNo" FROM task_runs_open WHERE id = ${runId}`.execute(db);
       assert.deepEqual(rows, [{ state: "queued", claimNo: 0 }]);
@@ -253,7 +253,7 @@ describe("a worker that receives events", { skip: "skip" in kafka ? kafka.skip :
     const stopping = worker.stop();
     assert.deepEqual(await sending, [503, "given_back"]);
     assert.deepEqual(await answerOf(worker.send(await queueRun(store, namespaceId))), [503, "draining"]);
-    await heard.waitFor((bell) => bell.runId === runId, { timeoutMs: 30_000 });
+    await heard.waitFor((bell) => bell.runId === runId);
     await stopping;
     assert.equal(await stateOf(runId), "queued");
   });

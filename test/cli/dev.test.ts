@@ -9,7 +9,7 @@ import { CTRL_C, demandTerminal, ENTER, lackOfTerminal, startInTerminal } from "
 const INTERRUPTED = 130;
 /** It makes a database first. */
 const START_MS = 180_000;
-const STEP_MS = 60_000;
+const STEP_MS = 120_000;
 const YEAR = new Date().getUTCFullYear() + 1;
 
 describe("bellhop dev", { skip: lackOfTerminal() }, () => {
@@ -95,7 +95,7 @@ describe("bellhop dev", { skip: lackOfTerminal() }, () => {
   });
 
   test("what cannot be is refused, if possible before anything is started", {
-    timeout: START_MS,
+    timeout: 3 * START_MS,
   }, async () => {
     await write("hello.ts", "export default () => 1;\n");
     const cases: [string[], number, RegExp][] = [

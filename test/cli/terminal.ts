@@ -81,7 +81,7 @@ export function startInTerminal(
   });
   return {
     screen: readScreen,
-    async waitForScreen(matches, timeoutMs = 60_000) {
+    async waitForScreen(matches, timeoutMs = 120_000) {
       try {
         const [screen] = await screens.waitFor((each) => matches.test(each), { timeoutMs });
         return screen!;

@@ -32,7 +32,7 @@ async function findViolations(page: Page, rules?: readonly string[]): Promise<st
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
 }
 
-describe("the console's views", { skip, timeout: 110_000 }, () => {
+describe("the console's views", { skip, timeout: 600_000 }, () => {
   let console: OpenConsole;
   let views: Record<string, string>;
   before(async () => {

@@ -7,7 +7,7 @@ import { assertQuiet, findChromium, type OpenConsole, openConsole } from "./open
 
 const { program, skip } = await findChromium();
 
-describe("the console", { skip, timeout: 110_000 }, () => {
+describe("the console", { skip, timeout: 600_000 }, () => {
   let console: OpenConsole;
   before(async () => {
     console = await openConsole(program);

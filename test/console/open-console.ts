@@ -8,7 +8,7 @@ import { type Cluster, startCluster } from "../system/cluster.ts";
 import { provideChromium } from "../tools/chromium.ts";
 import { skipUnlessStrict } from "../tools/skip.ts";
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 /** The program; or why there is none, for tests to skip by. */
 export async function findChromium(): Promise<

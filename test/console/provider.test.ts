@@ -8,7 +8,7 @@ import { findChromium, type OpenConsole, openConsole } from "./open-console.ts";
 
 const { program, skip } = await findChromium();
 
-describe("signing in at an OpenID provider", { skip, timeout: 110_000 }, () => {
+describe("signing in at an OpenID provider", { skip, timeout: 600_000 }, () => {
   let console: OpenConsole;
   let provider: OpenIdProvider;
   let url: string;

@@ -31,7 +31,7 @@ export interface ContainerOptions {
   mayMakeNamespaces?: boolean;
 }
 
-const EXECUTE_TIMEOUT_MS = 10_000;
+const EXECUTE_TIMEOUT_MS = 60_000;
 const run = promisify(execFile);
 
 export async function startContainer(image: Image, options: ContainerOptions): Promise<Container> {

@@ -28,7 +28,7 @@ const SECRETS = {
   BELLHOP_SECRETS_KEY: Buffer.alloc(32, 7).toString("base64"),
   GRAFANA_PASSWORD: "unused",
 };
-const START_MS = 30_000;
+const START_MS = 120_000;
 /** Packages are fetched, and the machine may be busy. */
 const BUILD_MS = 300_000;
 

@@ -26,7 +26,7 @@ after(async () => {
 });
 
 /** Some ninety programs after each other: patience, for a machine that has much else to do. */
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 900_000;
 
 test("every command of the page works", { timeout: PATIENCE_MS }, async () => {
   const yaml = blocks.find(({ language }) => language === "yaml")!;

@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, "..", "..");
 const GUIDES = join(ROOT, "docs", "guides");
 const SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
 /** A guide has some twenty programs after each other: patience, for a machine that has much else to do. */
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 900_000;
 const ITEMS = [{ title: "One", url: "https://example.com/1" }];
 
 /** Of packages that are here: nothing is asked of a registry. */

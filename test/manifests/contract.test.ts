@@ -95,7 +95,7 @@ function startWorkload(manifests: readonly Manifest[], { spec }: Workload): Runn
 }
 
 async function waitUntilReady(role: RunningProcess): Promise<string> {
-  await role.waitForLine(/"msg":"\w+ started"/, 60_000);
+  await role.waitForLine(/"msg":"\w+ started"/);
   return `http://127.0.0.1:${portOf(role)}`;
 }
 

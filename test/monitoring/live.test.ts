@@ -52,7 +52,7 @@ describe("monitoring of real roles", { skip }, () => {
         LOG_LEVEL: "debug",
       },
     });
-    await autoscaler.waitForLine(/"msg":"autoscaler started"/, 30_000);
+    await autoscaler.waitForLine(/"msg":"autoscaler started"/);
     const ports = {
       api: portOf(cluster.apiProcess),
       scheduler: portOf(cluster.schedulers[0]!),
@@ -93,7 +93,7 @@ describe("monitoring of real roles", { skip }, () => {
       }
       return open;
     };
-    await eventually("an answer to each question", unanswered, ({ length }) => length === 0, 60_000);
+    await eventually("an answer to each question", unanswered, ({ length }) => length === 0);
   });
 
   it("the variable of the functions' dashboard lists the functions that ran", async () => {

@@ -35,7 +35,7 @@ export async function testPgBouncer(): Promise<{ tool: PgBouncerTool } | { skip:
   return "skip" in tool ? { skip: skipUnlessStrict(tool.skip) } : { tool };
 }
 
-const START_PATIENCE_MS = 10_000;
+const START_PATIENCE_MS = 60_000;
 
 /** The processes end with their file by themselves. */
 const folders: string[] = [];

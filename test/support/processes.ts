@@ -22,8 +22,8 @@ export interface RunningProcess {
   signal(signal: NodeJS.Signals): void;
   /** Resolves when it has ended and every line has been read. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-  /** SIGTERM, and SIGKILL when it has not ended ten seconds later; fine on one that has ended. */
-  stop(): Promise<void>;
+  /** SIGTERM, and SIGKILL when it has not ended ten seconds later, or `graceMs`; fine on one that has ended. */
+  stop(graceMs?: number): Promise<void>;
 }
 
 export interface ProcessOptions {
@@ -35,6 +35,8 @@ export interface ProcessOptions {
 const ROOT = join(import.meta.dirname, "..", "..");
 const NODE_FLAGS = ["--disable-warning=TimeoutNegativeWarning"];
 const STOP_GRACE_MS = 10_000;
+/** For a stop whose end is judged: a busy machine may take its time. */
+export const PATIENT_STOP_MS = 120_000;
 const LINES_IN_MESSAGE = 20;
 
 const running = new Set<RunningProcess>();
@@ -83,7 +85,7 @@ export function startCommand(
     get logs() {
       return lines.flatMap(parseLog);
     },
-    async waitForLine(matches, timeoutMs = 30_000) {
+    async waitForLine(matches, timeoutMs = 120_000) {
       const test = typeof matches === "function" ? matches : (line: string) => line.search(matches) >= 0;
       try {
         const [line] = await recording.waitFor(test, { timeoutMs });
@@ -95,8 +97,8 @@ export function startCommand(
     },
     signal: (signal) => void child.kill(signal),
     exited,
-    async stop() {
-      const late = setTimeout(() => child.kill("SIGKILL"), STOP_GRACE_MS);
+    async stop(graceMs = STOP_GRACE_MS) {
+      const late = setTimeout(() => child.kill("SIGKILL"), graceMs);
       // One that is frozen hears the signal only when it goes on.
       child.kill("SIGTERM");
       child.kill("SIGCONT");

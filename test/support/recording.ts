@@ -4,7 +4,7 @@ import { messageOf } from "../../core/errors.ts";
 export interface WaitOptions {
   /** How many must match; default 1. */
   count?: number;
-  /** Default 30 s: patience, for a machine that has much else to do. */
+  /** Default 120 s: patience, for a machine that has much else to do. */
   timeoutMs?: number;
 }
 
@@ -35,7 +35,7 @@ export function createRecording<T>(what: string): Recording<T> {
       items.push(item);
       for (const waiter of waiters) waiter.offer(item);
     },
-    waitFor(matches, { count = 1, timeoutMs = 30_000 } = {}) {
+    waitFor(matches, { count = 1, timeoutMs = 120_000 } = {}) {
       return new Promise((resolve, reject) => {
         const settle = (act: () => void) => {
           clearTimeout(timer);

@@ -109,7 +109,7 @@ for (const { name, skip, options } of transports) {
         ...{ WORKERS_IDLE_AFTER: "1s", WORKER_SLOTS: "1", WORKER_DRAIN: "0ms" },
       });
       const second = await createTask("/second");
-      await sink.waitFor(({ url }) => url === "/second", { timeoutMs: 30_000 });
+      await sink.waitFor(({ url }) => url === "/second");
       answers.get("/first")!({});
       await waitForRun(first);
       await autoscaler.waitForLine(/worker retires/);
@@ -159,7 +159,7 @@ for (const { name, skip, options } of transports) {
       const held = Promise.withResolvers<SinkReply>();
       sink.reply = () => held.promise;
       const tasks = await Promise.all(["/a", "/b", "/c"].map((path) => createTask(path)));
-      await sink.waitFor(({ url }) => ["/a", "/b", "/c"].includes(url), { count: 3, timeoutMs: 40_000 });
+      await sink.waitFor(({ url }) => ["/a", "/b", "/c"].includes(url), { count: 3 });
       assert.equal((await listWorkers()).length, 3);
       held.resolve({});
       await Promise.all(tasks.map((task) => waitForRun(task)));

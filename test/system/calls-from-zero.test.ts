@@ -34,7 +34,7 @@ const untilNobodyWorks = () =>
   until(async () => {
     const answer = await fetch(`http://127.0.0.1:${portOf(autoscaler)}/targets`);
     return ((await answer.json()) as unknown[]).length === 0 ? true : undefined;
-  }, 60_000);
+  });
 
 const ENDLESS = `
   const encoder = new TextEncoder();

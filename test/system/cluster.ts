@@ -28,7 +28,8 @@ export interface Cluster {
   startAutoscaler(env?: Record<string, string>): Promise<RunningProcess>;
   /** Another API beside the first one. */
   startApi(env?: Record<string, string>): Promise<{ process: RunningProcess; client: ApiClient }>;
-  stop(): Promise<void>;
+  /** @param graceMs until a role that has not ended is killed */
+  stop(graceMs?: number): Promise<void>;
 }
 
 export interface ClusterOptions {
@@ -68,7 +69,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
   const startRole = async (file: string, more: Record<string, string> = {}) => {
     const role = startProcess(file, { env: { ...env, ...more } });
-    await role.waitForLine(/"msg":"\w+ started"/, 60_000);
+    await role.waitForLine(/"msg":"\w+ started"/);
     return role;
   };
   // The first one migrates; the others find it done.
@@ -108,8 +109,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       autoscalers.push(autoscaler);
       return autoscaler;
     },
-    async stop() {
-      await Promise.all([...autoscalers, ...workers, ...schedulers, ...apis].map((role) => role.stop()));
+    async stop(graceMs) {
+      const roles = [...autoscalers, ...workers, ...schedulers, ...apis];
+      await Promise.all(roles.map((role) => role.stop(graceMs)));
       await database.drop();
     },
   };
@@ -121,7 +123,7 @@ export async function whenQueueIsReady(role: RunningProcess): Promise<void> {
     const answer = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
     const { checks } = (await answer.json()) as { checks: { queue?: unknown } };
     return checks.queue === "ok" ? true : undefined;
-  }, 60_000);
+  });
 }
 
 export function portOf(role: RunningProcess): number {

@@ -10,7 +10,7 @@ import { until } from "../../core/store/testing/test-store.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../standalone/embedded-postgres.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { guardProcess } from "../support/process-guard.ts";
-import { startProcess } from "../support/processes.ts";
+import { PATIENT_STOP_MS, startProcess } from "../support/processes.ts";
 
 const ROLES = {
   api: "api/main.ts",
@@ -44,18 +44,20 @@ function startRole(name: keyof typeof ROLES, url = databaseUrl, rolePort = 0) {
 }
 
 async function probe(rolePort: number, path: string) {
-  const response = await fetch(`http://127.0.0.1:${rolePort}${path}`, { signal: AbortSignal.timeout(5_000) });
+  const response = await fetch(`http://127.0.0.1:${rolePort}${path}`, {
+    signal: AbortSignal.timeout(60_000),
+  });
   return { status: response.status, headers: response.headers, body: await response.text() };
 }
 
-describe("a role without its database", { timeout: 120_000 }, () => {
+describe("a role without its database", { timeout: 600_000 }, () => {
   it("waits, says what for, is alive and not ready, and starts when the database is there", async () => {
     const roles = NAMES.map((name, index) => ({
       ...{ name, port: rolePorts[index]! },
       process: startRole(name, databaseUrl, rolePorts[index]),
     }));
     for (const role of roles) {
-      await role.process.waitForLine(/waiting for the database/, 30_000);
+      await role.process.waitForLine(/waiting for the database/);
       assert.equal((await probe(role.port, "/healthz")).status, 200, role.name);
       const ready = await probe(role.port, "/readyz");
       assert.equal(ready.status, 503, role.name);
@@ -67,7 +69,7 @@ describe("a role without its database", { timeout: 120_000 }, () => {
     }
     await startServer();
     for (const role of roles) {
-      await role.process.waitForLine(new RegExp(`"msg":"${role.name} started"`), 30_000);
+      await role.process.waitForLine(new RegExp(`"msg":"${role.name} started"`));
       await until(async () => ((await probe(role.port, "/readyz")).status === 200 ? true : undefined));
       const waits = role.process.logs.filter(({ msg }) => msg === "waiting for the database");
       const reasons = waits.map(({ error }) => error);
@@ -78,7 +80,7 @@ describe("a role without its database", { timeout: 120_000 }, () => {
       await role.process.waitForLine(/"msg":"the database answers"/);
     }
     for (const role of roles) {
-      await role.process.stop();
+      await role.process.stop(PATIENT_STOP_MS);
       assert.deepEqual(await role.process.exited, { code: 0, signal: null }, role.name);
     }
   });
@@ -87,7 +89,7 @@ describe("a role without its database", { timeout: 120_000 }, () => {
     await server!.stop();
     for (const name of NAMES) {
       const role = startRole(name);
-      await role.waitForLine(/waiting for the database/, 30_000);
+      await role.waitForLine(/waiting for the database/);
       role.signal("SIGTERM");
       assert.deepEqual(await role.exited, { code: 0, signal: null }, role.lines.join("\n"));
     }

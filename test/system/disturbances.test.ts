@@ -54,7 +54,7 @@ describe("disturbances", { skip }, () => {
       (await listAllRuns(cluster.api, "/v1/runs")).filter(({ taskId }) => tasks.has(taskId));
     const isDone = (runs: WireRun[]) =>
       runs.filter(({ state }) => state === "succeeded").length >= tasks.size;
-    return await eventually(`${tasks.size} runs`, ours, isDone, 60_000);
+    return await eventually(`${tasks.size} runs`, ours, isDone);
   }
 
   function assertHitOnce(path: string, runs: WireRun[]): void {
@@ -77,7 +77,7 @@ describe("disturbances", { skip }, () => {
   it("a scheduler frozen in the middle (SIGSTOP) delays what it held and nothing else", async (t) => {
     const tasks = await scheduleSpread(150, "/frozen");
     const frozen = cluster.schedulers[0]!;
-    await sink.waitFor(({ url }) => url === "/frozen", { count: 30, timeoutMs: 30_000 });
+    await sink.waitFor(({ url }) => url === "/frozen", { count: 30 });
     frozen.signal("SIGSTOP");
     const runs = await waitForAll(tasks);
     frozen.signal("SIGCONT");
@@ -89,9 +89,9 @@ describe("disturbances", { skip }, () => {
 
   it("a broker killed and started again only slows", async (t) => {
     const tasks = await scheduleSpread(150, "/broker");
-    await sink.waitFor(({ url }) => url === "/broker", { count: 30, timeoutMs: 30_000 });
+    await sink.waitFor(({ url }) => url === "/broker", { count: 30 });
     await broker.kill();
-    await sink.waitFor(({ url }) => url === "/broker", { count: 90, timeoutMs: 60_000 });
+    await sink.waitFor(({ url }) => url === "/broker", { count: 90 });
     await broker.restart();
     const runs = await waitForAll(tasks);
     assert.equal(runs.length, tasks.size);
@@ -116,7 +116,7 @@ describe("disturbances", { skip }, () => {
       url: `${sink.url}/slow`,
       retry: { maxAttempts: 3, backoff: { initial: "100ms" } },
     });
-    await sink.waitFor(({ url }) => url === "/slow", { count: 1, timeoutMs: 30_000 });
+    await sink.waitFor(({ url }) => url === "/slow", { count: 1 });
     const [running] = await eventually(
       "the run to show as running",
       () => listAllRuns(cluster.api, `/v1/tasks/${task.id}/runs`),
@@ -128,7 +128,6 @@ describe("disturbances", { skip }, () => {
       "the run to finish elsewhere",
       () => listAllRuns(cluster.api, `/v1/tasks/${task.id}/runs`),
       ([only]) => only?.state === "succeeded",
-      90_000,
     );
     assert.equal(run!.id, running!.id);
     assert.equal(run!.attempt, 2);

@@ -64,7 +64,6 @@ describe("workers that receive events", { skip: "skip" in kafka ? kafka.skip : f
       `${taskIds.length} runs`,
       async () => (await listAllRuns(cluster.api, "/v1/runs")).filter(({ taskId }) => wanted.has(taskId)),
       (runs) => runs.filter(({ state }) => state === "succeeded").length >= taskIds.length,
-      60_000,
     );
   }
 
@@ -127,11 +126,11 @@ describe("workers that receive events", { skip: "skip" in kafka ? kafka.skip : f
 
   it("more than there are slots for is answered 429, comes again, and none is lost", async (t) => {
     // Answered only when every slot of both workers has a request: whatever comes then finds them full.
-    const isFull = sink.waitFor(({ url }) => url === "/busy", { count: 2 * SLOTS, timeoutMs: 30_000 });
+    const isFull = sink.waitFor(({ url }) => url === "/busy", { count: 2 * SLOTS });
     sink.reply = async ({ url }) => {
       if (url === "/busy") {
         await isFull;
-        await source.deliveries.waitFor(({ status }) => status === 429, { timeoutMs: 30_000 });
+        await source.deliveries.waitFor(({ status }) => status === 429);
       }
       return {};
     };
@@ -173,7 +172,7 @@ describe("workers that receive events", { skip: "skip" in kafka ? kafka.skip : f
       return {};
     };
     const taskId = await createTask({ type: "http", url: `${sink.url}/drained` });
-    await sink.waitFor(({ url }) => url === "/drained", { timeoutMs: 30_000 });
+    await sink.waitFor(({ url }) => url === "/drained");
     const before = await eventually(
       "the run to be running",
       () => runOf(taskId),
@@ -185,7 +184,6 @@ describe("workers that receive events", { skip: "skip" in kafka ? kafka.skip : f
     owner.signal("SIGTERM");
     const [delivery] = await source.deliveries.waitFor(
       ({ runId, status }) => runId === before!.id && status === 503,
-      { timeoutMs: 30_000 },
     );
     assert.equal(delivery!.outcome, "given_back");
     ready.delete(owner);
@@ -219,9 +217,7 @@ describe("workers that receive events", { skip: "skip" in kafka ? kafka.skip : f
       () => runOf(taskId),
       (run) => run !== undefined,
     );
-    const [delivery] = await source.deliveries.waitFor(({ runId }) => runId === queued!.id, {
-      timeoutMs: 30_000,
-    });
+    const [delivery] = await source.deliveries.waitFor(({ runId }) => runId === queued!.id);
     assert.deepEqual([delivery!.status, delivery!.outcome], [202, "long_run"]);
     assert.equal((await runOf(taskId))?.state, "queued");
     const long = await cluster.startWorker({ WORKER_RECEIVE: "long-runs" });

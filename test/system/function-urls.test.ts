@@ -6,6 +6,7 @@ import { after, describe, test } from "node:test";
 import { build } from "esbuild";
 import { until } from "../../core/store/testing/test-store.ts";
 import { createHttpSink } from "../support/http-sink.ts";
+import { PATIENT_STOP_MS } from "../support/processes.ts";
 import { type Cluster, portOf, startCluster, waitForDirectCalls } from "./cluster.ts";
 
 const sink = await createHttpSink();
@@ -501,7 +502,7 @@ describe("a function's URL", () => {
     const [brief, lasting] = [at("/brief"), at("/lasting")];
     await Promise.all([runningRun("brief"), runningRun("lasting")]);
     const [worker] = cluster.workers.splice(0);
-    const stopped = worker!.stop();
+    const stopped = worker!.stop(PATIENT_STOP_MS);
     await worker!.waitForLine(/worker stopping/);
     held.answer();
     await stopped;
@@ -529,7 +530,7 @@ describe("a function's URL", () => {
     });
     const [brief, lasting] = [at("/brief"), at("/lasting")];
     await Promise.all([runningRun("brief"), runningRun("lasting"), runningRun("slow")]);
-    const stopped = cluster.apiProcess.stop();
+    const stopped = cluster.apiProcess.stop(PATIENT_STOP_MS);
     await cluster.apiProcess.waitForLine(/api stopping/);
     held.answer();
     await stopped;

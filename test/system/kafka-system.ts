@@ -12,7 +12,7 @@ import { describeLateness, latenessMs, listAllRuns } from "./runs.ts";
 
 export const PARTITIONS = 4;
 /** A session, a rejoin on a slow machine, and some more. */
-export const HEAL_MS = 60_000;
+export const HEAL_MS = 120_000;
 /** Of a role, while Kafka is away and comes back, however long that takes a busy machine. */
 export const MAX_WARNINGS = 20;
 

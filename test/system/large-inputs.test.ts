@@ -39,7 +39,7 @@ test("each of them is run, by a worker that could not hold them all", async () =
       return items.map(({ state }) => state);
     },
     (all) => all.length === RUNS && all.every((state) => /^(succeeded|failed)$/.test(state)),
-    90_000,
+    280_000,
   );
   assert.deepEqual(new Set(states), new Set(["succeeded"]));
   assert.ok(!worker.lines.some((line) => /heap out of memory/i.test(line)), "the worker ran out of memory");

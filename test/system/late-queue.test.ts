@@ -7,8 +7,19 @@ import { openTestStore, until } from "../../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { createHttpSink } from "../support/http-sink.ts";
-import { startProcess } from "../support/processes.ts";
+import { type RunningProcess, startProcess } from "../support/processes.ts";
 import { portOf } from "./cluster.ts";
+
+/** What the role checks, once it is ready: a busy machine's database may keep it waiting at first. */
+const whenReady = (role: RunningProcess) =>
+  until(async () => {
+    const readiness = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
+    const { status, checks } = (await readiness.json()) as {
+      status: string;
+      checks: Record<string, unknown>;
+    };
+    return status === "ready" ? checks : undefined;
+  });
 
 test("a worker starts without Kafka, runs what is due, says that the queue is away, and stops cleanly", async (t) => {
   const { store, url, newNamespace } = await openTestStore(createTestDatabase);
@@ -30,14 +41,12 @@ test("a worker starts without Kafka, runs what is due, says that the queue is aw
       EGRESS_ALLOW: "127.0.0.0/8",
     },
   });
-  await worker.waitForLine(/worker started/, 30_000);
+  await worker.waitForLine(/worker started/);
   const whenSucceeded = (runId: string) =>
     until(async () => ((await findRun(store, namespaceId, runId))?.state === "succeeded" ? true : undefined));
   await whenSucceeded(first);
   await whenSucceeded(await queue());
-  const readiness = await fetch(`http://127.0.0.1:${portOf(worker)}/readyz`);
-  assert.equal(readiness.status, 200);
-  const { checks } = (await readiness.json()) as { checks: Record<string, unknown> };
+  const checks = await whenReady(worker);
   assert.equal(checks["queue"], "not connected yet");
   worker.signal("SIGTERM");
   assert.deepEqual(await worker.exited, { code: 0, signal: null });
@@ -52,14 +61,8 @@ for (const [name, file] of [
     const [closedPort] = await freePorts(1);
     const env = { KAFKA_BROKERS: `127.0.0.1:${closedPort}`, PORT: "0", HOST: "127.0.0.1" };
     const role = startProcess(file!, { env: { DATABASE_URL: url, ...env } });
-    await role.waitForLine(/started/, 30_000);
-    // A busy machine's database may keep it waiting at first.
-    const checks = await until(async () => {
-      const readiness = await fetch(`http://127.0.0.1:${portOf(role)}/readyz`);
-      const answer = (await readiness.json()) as { status: string; checks: object };
-      return answer.status === "ready" ? answer.checks : undefined;
-    });
-    assert.deepEqual(checks, { database: "ok", queue: "not connected yet" });
+    await role.waitForLine(/started/);
+    assert.deepEqual(await whenReady(role), { database: "ok", queue: "not connected yet" });
     role.signal("SIGTERM");
     assert.deepEqual(await role.exited, { code: 0, signal: null });
     const warnings = role.logs.filter(({ level }) => level === "warn").map(({ msg }) => String(msg));

@@ -80,7 +80,7 @@ async function useEverything(api: ApiClient, round: string): Promise<void> {
   await api.call("POST", `/v1/tasks/${waiting.id}/cancel`);
 }
 
-describe("the next release's schema", { timeout: 120_000 }, () => {
+describe("the next release's schema", { timeout: 600_000 }, () => {
   let cluster: Cluster;
   after(() => cluster?.stop());
 

@@ -69,8 +69,7 @@ describe("one end of a run", () => {
     return { status: response.status, code: body.code, runId: response.headers.get("bellhop-run-id")! };
   }
 
-  const whenHit = (path: string, count = 1) =>
-    sink.waitFor(({ url }) => url === path, { count, timeoutMs: 60_000 });
+  const whenHit = (path: string, count = 1) => sink.waitFor(({ url }) => url === path, { count });
 
   /** The worker works on nothing: what it ran is over. */
   const whenIdle = () =>
@@ -80,7 +79,7 @@ describe("one end of a run", () => {
         "/v1/workers",
       );
       return items.some(({ slots, free }) => slots === free) || undefined;
-    }, 60_000);
+    });
 
   async function assertLost({ status, code, runId }: Awaited<ReturnType<typeof invoke>>): Promise<void> {
     assert.deepEqual([status, code], [503, "worker_lost"]);
@@ -106,14 +105,14 @@ describe("one end of a run", () => {
         task.id,
       ]);
       return found.rows.length > 0 ? found : undefined;
-    }, 60_000);
+    });
     // The first attempt's answer is there when the worker wakes.
     held.resolve();
     worker.signal("SIGCONT");
     const run = await until(async () => {
       const found = await readRun(rows[0].id);
       return found.state === "succeeded" ? found : undefined;
-    }, 60_000);
+    });
     await whenIdle();
     assert.deepEqual(await rowsOf(run.id), [{ state: "succeeded", isFinal: true }]);
     assert.deepEqual(

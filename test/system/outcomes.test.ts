@@ -144,7 +144,7 @@ describe("outcomes", { skip: "skip" in kafka ? kafka.skip : false }, () => {
       type: "http",
       url: `${sink.url}/hang`,
     });
-    await sink.waitFor(({ url }) => url === "/hang", { count: 1, timeoutMs: 30_000 });
+    await sink.waitFor(({ url }) => url === "/hang", { count: 1 });
     const cancelled = await cluster.api.call<{ state: string }>("POST", `/v1/tasks/${task.id}/cancel`);
     assert.equal(cancelled.state, "cancelled");
     const list = () => listAllRuns(cluster.api, `/v1/tasks/${task.id}/runs`);

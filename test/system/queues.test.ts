@@ -66,7 +66,7 @@ async function whenEnded(api: ApiClient, taskIds: string[]): Promise<WireRun[]> 
     if (open.items.length > 0) return undefined;
     const runs = (await listAllRuns(api, "/v1/runs")).filter(({ taskId }) => ours.has(taskId));
     return runs.length === ours.size && runs.every(({ state }) => state === "succeeded") ? runs : undefined;
-  }, 60_000);
+  });
 }
 
 /**
@@ -93,7 +93,7 @@ async function whenInLine(databaseUrl: string, runs: number): Promise<void> {
     await until(async () => {
       const { rows } = await db.query("SELECT FROM task_runs_open WHERE waiting_for = 'concurrency'");
       return rows.length === runs || undefined;
-    }, 30_000);
+    });
   } finally {
     await db.end();
   }

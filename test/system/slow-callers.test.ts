@@ -111,7 +111,7 @@ const POST = (name: string, headers: string, body: string) =>
   `POST /fn/default/${name} HTTP/1.1\r\nhost: a\r\n${headers}\r\n\r\n${body}`;
 
 /** How a test waits at most: its limits are those of impatient-api.ts. */
-const PATIENCE = { timeout: 120_000 };
+const PATIENCE = { timeout: 300_000 };
 
 describe("strangers who are slow", () => {
   test("two hundred bodies that do not come take no slot, and are told so", PATIENCE, async () => {

@@ -62,7 +62,7 @@ describe("ends that somebody is told of", () => {
     async function callBack(path: string): Promise<SinkRequest> {
       const on = { success: [{ type: "http", url: `${sink.url}${path}` }] };
       const runId = await run({ type: "http", url: `${sink.url}/ok`, on });
-      const [request] = await sink.waitFor(({ url }) => url === path, { timeoutMs: 60_000 });
+      const [request] = await sink.waitFor(({ url }) => url === path);
       const { type, data } = JSON.parse(request!.body) as { type: string; data: WireRun };
       assert.deepEqual([type, data.id, data.state], ["bellhop.run.succeeded", runId, "succeeded"]);
       const callback = await api.call<WireRun & { callbackOf: string }>(

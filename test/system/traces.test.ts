@@ -4,6 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { createHttpSink, type HttpSink } from "../support/http-sink.ts";
 import { testKafka } from "../support/kafka.ts";
 import { createOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from "../support/otlp-receiver.ts";
+import { PATIENT_STOP_MS } from "../support/processes.ts";
 import { createSmtpSink, type SmtpSink } from "../support/smtp-sink.ts";
 import { type Cluster, startCluster, waitForDirectCalls } from "./cluster.ts";
 
@@ -233,7 +234,7 @@ for (const transport of ["postgres", "kafka"] as const) {
     it("the rest is sent at the end, and in all of it no header, query, path, body, setting or message", async () => {
       const last = newCallersTrace("f");
       await post("/v1/tasks", { type: "http", url: sink.url, schedule: { delay: "1h" } }, last);
-      await cluster.stop();
+      await cluster.stop(PATIENT_STOP_MS);
       assert.ok(
         collector.spans.some(({ traceId }) => traceId === last.traceId),
         "what waited was not sent at the end",

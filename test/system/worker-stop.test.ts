@@ -5,7 +5,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { testKafka } from "../support/kafka.ts";
-import type { RunningProcess } from "../support/processes.ts";
+import { PATIENT_STOP_MS, type RunningProcess } from "../support/processes.ts";
 import { createRecording } from "../support/recording.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { eventually, type WireRun } from "./runs.ts";
@@ -75,7 +75,7 @@ for (const transport of ["PostgreSQL", "Kafka"] as const) {
         headers: { authorization: `Bearer ${cluster.api.key}`, "idempotency-key": "one" },
       });
       const before = await Promise.all([nth("/http", 1), nth("/function", 1), nth("/function", 2)]);
-      await worker.stop();
+      await worker.stop(PATIENT_STOP_MS);
       await Promise.all(before.map(({ closed }) => closed));
       await cluster.startWorker();
       const again = await Promise.all([nth("/http", 2), nth("/function", 3), nth("/function", 4)]);

@@ -73,7 +73,7 @@ export async function untilBlocked({ pool }: Pick<Store, "pool">, count = 1): Pr
 }
 
 /** Resolves with the first answer that is not undefined: for what another connection brings about. */
-export async function until<T>(look: () => Promise<T | undefined>, patienceMs = 60_000): Promise<T> {
+export async function until<T>(look: () => Promise<T | undefined>, patienceMs = 120_000): Promise<T> {
   for (const deadline = Date.now() + patienceMs; ; ) {
     const seen = await look();
     if (seen !== undefined) return seen;
