@@ -48,8 +48,13 @@ describe("decideBatchSize", () => {
 describe("shouldBegin", () => {
   const short: BatchSize = { runs: 16, holdRuns: 0, isBound: true };
   test("at once for a function that runs alone, and while few batches are under way", () => {
-    assert.ok(shouldBegin(FIRST_BATCH_SIZE, 7, 1, 1));
+    assert.ok(shouldBegin(FIRST_BATCH_SIZE, 0, 0, 1));
     assert.ok(shouldBegin(short, 1, 1, 1));
+  });
+  test("of a function of which no run has ended: on as many isolates as there are processors, and one more each 10 ms", () => {
+    assert.ok(shouldBegin(FIRST_BATCH_SIZE, MAX_BOUND_BATCHES - 1, 1, 8));
+    assert.equal(shouldBegin(FIRST_BATCH_SIZE, MAX_BOUND_BATCHES, 9, 8), false);
+    assert.ok(shouldBegin(FIRST_BATCH_SIZE, MAX_BOUND_BATCHES, 10, 8));
   });
   test("not while two batches of a short function are under way, until they last", () => {
     assert.equal(shouldBegin(short, 2, 1, 5), false);

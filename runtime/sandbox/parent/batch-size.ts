@@ -70,10 +70,13 @@ export function shouldBegin(
   oldestMs: number,
   waitingRuns: number,
 ): boolean {
-  if (!size.isBound) return true;
+  // Of a function of which nothing is known yet, too: each batch would have an isolate made, and most keep their threads.
+  if (!size.isBound && !isUnknown(size)) return true;
   const most = waitingRuns >= size.runs ? MAX_BOUND_BATCHES : MAX_PARTIAL_BATCHES;
   return batches < most + Math.floor(oldestMs / gatherMsOf(size));
 }
+
+const isUnknown = ({ holdRuns, tookMs }: BatchSize) => holdRuns === 0 && tookMs === undefined;
 
 /**
  * Twice what its batches take: on a busy machine they take long without waiting for anything, and one more on a thread of

@@ -150,6 +150,29 @@ describe("a namespace whose executor is full of runs that wait", () => {
     assert.equal(resultOf(await next.outcome), 42);
   });
 
+  test("gets none for a run that waits because the executor is behind with reading", async (t) => {
+    const advance = stubClock(t);
+    const registry = new Registry();
+    const { begin, call } = startSandboxFor(
+      t,
+      { spareExecutors: 0 },
+      { metrics: createSandboxMetrics(registry) },
+    );
+    assert.equal(resultOf(await call(ANSWER, { wallMs: 60_000 })), 42);
+    const text = "x".repeat(4_000_000);
+    const large = await begin("export default ({ text }) => text.length;", {
+      input: { text },
+      wallMs: 60_000,
+    });
+    const next = await begin(ANSWER, { wallMs: 60_000 });
+    await setImmediate();
+    advance(100);
+    assert.equal(await countExecutors(registry), 1);
+    assert.equal(resultOf(await large.outcome), text.length);
+    assert.equal(resultOf(await next.outcome), 42);
+    assert.equal(await countExecutors(registry), 1);
+  });
+
   test("takes no more than half of a worker's executors for that: the rest are other namespaces'", async (t) => {
     const { begin, call } = startSandboxFor(t, { isolatesPerExecutor: 1, maxExecutors: 2 });
     const stopping = new AbortController();

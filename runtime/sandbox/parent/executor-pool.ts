@@ -157,12 +157,12 @@ export class ExecutorPool implements Sandbox {
     const { executors, waiting } = tenant;
     if (this.#isClosed || waiting.size === 0) return;
     if (executors.length === 0 && !this.#assign(tenant)) return;
-    let isGathering = false;
+    let isSoon = false;
     for (const executor of executors) {
-      isGathering = this.#fill(executor, tenant) === "gathering";
-      if (isGathering) break;
+      isSoon = this.#fill(executor, tenant) === "soon";
+      if (isSoon) break;
     }
-    if (waiting.size === 0 || isGathering) {
+    if (waiting.size === 0 || isSoon) {
       clearTimeout(tenant.crowded);
       tenant.crowded = undefined;
     } else if (!tenant.crowded) {
@@ -171,10 +171,12 @@ export class ExecutorPool implements Sandbox {
     }
   }
 
-  #fill(executor: ExecutorProcess, tenant: Tenant): "gathering" | "full" | "done" {
+  /** `soon`: what waits begins there, and not in another executor, where its isolates would be cold. */
+  #fill(executor: ExecutorProcess, tenant: Tenant): "soon" | "full" | "done" {
     const { waiting } = tenant;
     while (waiting.size > 0) {
       if (!executor.hasRoom) return "full";
+      if (executor.isCongested) return "soon";
       const batch = waiting.takeBatch(
         (job) => executor.batchSizeFor(job),
         (job) => executor.shouldBegin(job, waiting.countLike(job)),
@@ -184,7 +186,7 @@ export class ExecutorPool implements Sandbox {
           tenant.gathering = undefined;
           this.#pump(tenant);
         }, GATHER_MS.least + 1);
-        return "gathering";
+        return "soon";
       }
       executor.start(batch);
     }

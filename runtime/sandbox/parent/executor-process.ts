@@ -27,7 +27,7 @@ export interface ExecutorEvents {
   onReady(executor: ExecutorProcess): void;
   /** Its warm isolates are others, or hold more or less than before. */
   onWarm(): void;
-  /** A run ended, the pipe drained, or new work is no longer taken: look at `state` and `hasRoom`. */
+  /** A run ended, the pipe drained, or new work is no longer taken: look at `state`, `hasRoom` and `isCongested`. */
   onChange(executor: ExecutorProcess): void;
   /** A run did not begin and is to be started anew. */
   onGivenBack(job: Job): void;
@@ -124,12 +124,14 @@ export class ExecutorProcess {
     return this.#runs.count;
   }
 
+  /** Whether it has a place for another batch. */
   get hasRoom(): boolean {
-    return (
-      this.state === "ready" &&
-      !this.#channel.isCongested &&
-      this.#runs.batches < this.#settings.isolatesPerExecutor
-    );
+    return this.state === "ready" && this.#runs.batches < this.#settings.isolatesPerExecutor;
+  }
+
+  /** Whether it is behind with reading: what is to begin in it waits for that. */
+  get isCongested(): boolean {
+    return this.#channel.isCongested;
   }
 
   /** Whether a run like this one should begin now, or wait a moment for others to share its batch. */
@@ -142,7 +144,7 @@ export class ExecutorProcess {
     return this.#runs.batchSizeFor(job);
   }
 
-  /** Begins runs in one isolate; ask `hasRoom` before. */
+  /** Begins runs in one isolate; ask `hasRoom` and `isCongested` before. */
   start(jobs: Job[]): void {
     for (const job of jobs) job.cancel = () => this.#runs.cancel(job);
     this.#hadCompany = this.#runs.count > 0;

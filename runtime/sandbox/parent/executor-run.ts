@@ -31,7 +31,8 @@ export interface Batch {
   readonly runs: ExecutorRun[];
   readonly size: number;
   readonly allowanceBytes: number;
-  sentAt: number;
+  /** Monotonic; undefined while its code is on its way. */
+  sentAt: number | undefined;
   /** Of so many there are results. */
   results: number;
   /** On a thread, as the executor says. */

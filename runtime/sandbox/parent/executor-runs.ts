@@ -91,7 +91,7 @@ export class ExecutorRuns {
       runs: [],
       size: jobs.length,
       allowanceBytes: runAllowanceBytes(limits.memoryMb),
-      sentAt: 0,
+      sentAt: undefined,
       results: 0,
       ranMs: 0,
       waited: false,
@@ -116,6 +116,7 @@ export class ExecutorRuns {
     }
     this.#batches++;
     this.#allowanceBytes += batch.allowanceBytes;
+    this.#loaded.beginBatch(revisionId, batch);
     if (this.#loaded.has(revisionId)) this.#send(batch);
     else void this.#loadAndSend(batch);
   }
@@ -167,7 +168,6 @@ export class ExecutorRuns {
       return;
     }
     batch.sentAt = performance.now();
-    this.#loaded.beginBatch(revisionId, batch);
     for (const run of batch.runs) {
       run.isSent = true;
       this.#sent.set(run.id, run);
@@ -234,6 +234,7 @@ export class ExecutorRuns {
   }
 
   #onAsk(run: ExecutorRun, ask: RunAsk): void {
+    this.#loaded.noteWaiting(run.job.invocation.revisionId, run.batch, performance.now());
     try {
       this.#asks.receive(run, ask);
       if (run.refusal) this.#sendCancel(run);

@@ -8,13 +8,13 @@ const MAX_CODE_BYTES = 32_000_000;
 
 interface LoadedRevision {
   batchSize: BatchSize;
-  /** Under way, the oldest first. */
-  readonly batches: Set<Batch>;
 }
 
 /** The revisions whose code an executor has, and what is known of how their runs go together. */
 export class LoadedRevisions {
   readonly #revisions = new ByteLru<LoadedRevision>(MAX_CODE_BYTES);
+  /** Begun and not over, by revision, the oldest first; also where the code is still on its way. */
+  readonly #batches = new Map<string, Set<Batch>>();
 
   has(revisionId: string): boolean {
     return this.#revisions.get(revisionId) !== undefined;
@@ -22,11 +22,7 @@ export class LoadedRevisions {
 
   /** Answers the revisions that have to go for it. */
   add(revisionId: string, code: string): string[] {
-    return this.#revisions.set(
-      revisionId,
-      { batchSize: FIRST_BATCH_SIZE, batches: new Set() },
-      code.length * 2,
-    );
+    return this.#revisions.set(revisionId, { batchSize: FIRST_BATCH_SIZE }, code.length * 2);
   }
 
   /** How many runs like this one to begin together. */
@@ -36,22 +32,38 @@ export class LoadedRevisions {
 
   /** Whether a run like this one should begin now, or wait a moment for others to share its batch. */
   shouldBegin({ revisionId, reuse }: Invocation, waitingRuns: number, now: number): boolean {
-    const known = this.#revisions.get(revisionId);
-    if (!known || !reuse) return true;
-    const [oldest] = known.batches;
-    const oldestMs = oldest ? now - oldest.sentAt : 0;
-    return shouldBegin(known.batchSize, known.batches.size, oldestMs, waitingRuns);
+    const batches = this.#batches.get(revisionId);
+    if (!batches || !reuse) return true;
+    const size = this.#revisions.get(revisionId)?.batchSize ?? FIRST_BATCH_SIZE;
+    const [oldest] = batches;
+    const oldestMs = oldest?.sentAt === undefined ? 0 : now - oldest.sentAt;
+    return shouldBegin(size, batches.size, oldestMs, waitingRuns);
   }
 
   beginBatch(revisionId: string, batch: Batch): void {
-    this.#revisions.get(revisionId)?.batches.add(batch);
+    const batches = this.#batches.get(revisionId);
+    if (batches) batches.add(batch);
+    else this.#batches.set(revisionId, new Set([batch]));
+  }
+
+  /** A run has asked for something that it waits for: what holds for a function like that holds from now on. */
+  noteWaiting(revisionId: string, batch: Batch, now: number): void {
+    if (batch.waited) return;
+    batch.waited = true;
+    this.#learn(revisionId, batch, now);
   }
 
   endBatch(revisionId: string, batch: Batch, now: number): void {
+    const batches = this.#batches.get(revisionId);
+    if (!batches?.delete(batch)) return;
+    if (batches.size === 0) this.#batches.delete(revisionId);
+    this.#learn(revisionId, batch, now);
+  }
+
+  /** Of one that was sent, where its revision was not evicted meanwhile. */
+  #learn(revisionId: string, { size: runs, ranMs, sentAt, waited }: Batch, now: number): void {
     const known = this.#revisions.get(revisionId);
-    // Evicted meanwhile, or the batch was never sent.
-    if (!known?.batches.delete(batch)) return;
-    const { size: runs, ranMs, sentAt, waited } = batch;
+    if (!known || sentAt === undefined) return;
     const finished = { runs, ranMs, tookMs: now - sentAt, waited };
     known.batchSize = decideBatchSize(known.batchSize, finished, MAX_BATCH_RUNS);
   }
