@@ -1,6 +1,6 @@
 /** Herds: very many tasks due at one instant, and the same with jitter. Each is recorded exactly once, or the benchmark fails. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { TaskBody } from "./scenarios.ts";
+import { isUnderWay, type TaskBody } from "./scenarios.ts";
 import { forEachConcurrently, type Spread, spreadOf } from "./stats.ts";
 import type { BenchSystem } from "./system.ts";
 
@@ -58,23 +58,16 @@ async function makeTasks(
 const RUNS = `FROM task_runs r JOIN tasks t ON t.id = r.task_id
   WHERE t.labels ->> 'herd' = $1 AND r.state = 'succeeded'`;
 
-/** Cheap however many there are: counting the herd over and over would take a core from it. */
-const IS_UNDER_WAY = `SELECT EXISTS (SELECT FROM tasks WHERE state = 'active' AND next_run_at <= $1)
-  OR EXISTS (SELECT FROM task_runs_open WHERE state IN ('queued', 'running', 'scheduled')) AS "isUnderWay"`;
-
 /** Waits for the runs of all that are due until `lastMs`, and sees that each task has one, and no other. */
 async function waitForHerd(
-  { db }: BenchSystem,
+  system: BenchSystem,
   label: string,
   count: number,
   lastMs: number,
 ): Promise<Times> {
-  for (;;) {
-    await sleep(250);
-    const { rows } = await db.query(IS_UNDER_WAY, [new Date(lastMs)]);
-    if (!rows[0].isUnderWay) break;
-  }
-  const { rows } = await db.query(
+  do await sleep(250);
+  while (await isUnderWay(system, new Date(lastMs)));
+  const { rows } = await system.db.query(
     `SELECT count(*)::int AS runs, count(DISTINCT r.task_id)::int AS tasks,
       array_agg(extract(epoch FROM r.started_at - r.available_at)::float8 * 1000) AS lateness,
       max(extract(epoch FROM r.queued_at))::float8 * 1000 AS "lastQueuedMs",

@@ -11,7 +11,7 @@ interface Herd {
   count: number;
   make(dueMs: number): Promise<unknown>;
   /** Resolves when those that were made are done with. */
-  settle(): Promise<unknown>;
+  settle(dueMs: number): Promise<unknown>;
 }
 
 /** `makeAhead` answers the instant. Where the machine was too slow it begins anew, at the pace it had. */
@@ -24,7 +24,7 @@ export function createHerdMaker() {
       await make(dueMs);
       perSecond = (count / (performance.now() - beganMs)) * 1_000;
       if (Date.now() < dueMs - REST_MS / 2) return dueMs;
-      await settle();
+      await settle(dueMs);
     }
     throw new Error("This machine makes jobs too slowly for the herd, or too unevenly: lower --runs.");
   };

@@ -46,14 +46,14 @@ export function herdOfBellhop(work: string, name: string, bellhop: Bellhop, body
           const task = { ...body, schedule: { at: new Date(dueMs).toISOString() } };
           return createBatches(system, count, IN_FLIGHT, task);
         },
-        async settle() {
-          await demandRuns(system, after, count);
+        async settle(dueMs) {
+          await demandRuns(system, after, count, dueMs);
           after = await lastRunId(system);
         },
       });
       const endCosts = await beginCosts(bellhop);
       await delay(dueMs - Date.now());
-      await demandRuns(system, after, count);
+      await demandRuns(system, after, count, dueMs);
       const costs = await endCosts(count);
       const { firstMs, lastMs, latenessMs } = await readHerd(bellhop, after);
       if (firstMs < dueMs) throw new Error(`a run was begun ${dueMs - firstMs} ms before it was due`);
