@@ -5,6 +5,7 @@ import { newId } from "../core/store/ids.ts";
 import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
 import { SWEEP_OVERDUE_MS } from "../core/store/runs/find-claimable.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
+import { GATHER_MS } from "./batch-in-backlog.ts";
 import { type ClaimSource, createIntake, IntakeClosed, LEFT_OVER_MS } from "./intake.ts";
 import { createSlots } from "./slots.ts";
 import { claimedRun } from "./testing/claimed-run.ts";
@@ -318,6 +319,50 @@ test("a hint claims until less than asked comes back", async () => {
     { limit: 500, overdueMs: 0 },
     { limit: 500, overdueMs: 0 },
   ]);
+});
+
+test("in a backlog slots that become free one by one are filled together, or after a moment", async () => {
+  const { intake, clock, claims, slots, queue } = openIntake(16);
+  for (let count = 0; count < 40; count += 1) queue();
+  intake.onHint();
+  await clock.advance(0);
+  slots.release(1);
+  await clock.advance(0);
+  assert.deepEqual(
+    claims.map(({ limit }) => limit),
+    [16],
+    "one free slot waits",
+  );
+  slots.release(1);
+  await clock.advance(0);
+  assert.deepEqual(
+    claims.map(({ limit }) => limit),
+    [16, 2],
+    "two are an eighth of all",
+  );
+  slots.release(1);
+  await clock.advance(GATHER_MS - 1);
+  assert.equal(claims.length, 2);
+  await clock.advance(1);
+  assert.deepEqual(
+    claims.map(({ limit }) => limit),
+    [16, 2, 1],
+  );
+});
+
+test("the last free slot is filled at once where no more runs are due than there is room for", async () => {
+  const { intake, clock, claims, queue, started } = openIntake(16);
+  for (let count = 0; count < 15; count += 1) queue();
+  intake.onHint();
+  await clock.advance(0);
+  queue();
+  intake.onHint();
+  await clock.advance(0);
+  assert.equal(started.length, 16);
+  assert.deepEqual(
+    claims.map(({ limit }) => limit),
+    [16, 1],
+  );
 });
 
 test("a hint with full slots is remembered until one is free", async () => {

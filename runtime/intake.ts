@@ -2,6 +2,7 @@
  * From bells to claimed runs. One claim is under way at a time; what rings meanwhile joins the next one, so claims
  * grow into batches by themselves. `decideClaim` says whether it asks for the runs that bells name or, where there is
  * more work than room, for the best of the table: a bell then means no more than that there is one run to be claimed.
+ * Such a claim waits a moment for more slots to be free (`wantsMoreSlots`).
  *
  * States of a bell: early (a timer holds it) → waiting → dealt with: its run was claimed, or is gone, or is early, or
  * another was claimed in its place. States of the intake: open → closed (bells are refused, the claim under way still
@@ -12,6 +13,7 @@ import type { BellHandler } from "../core/queue/transport.ts";
 import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
 import { type EarlyRun, SWEEP_OVERDUE_MS } from "../core/store/runs/find-claimable.ts";
 import { createAlarm } from "./alarm.ts";
+import { GATHER_MS, wantsMoreSlots } from "./batch-in-backlog.ts";
 import { CLAIM_BATCH, chooseServed, decideClaim, type NextClaim } from "./decide-claim.ts";
 import { lockedWaitMs } from "./locked-wait.ts";
 import type { Slots } from "./slots.ts";
@@ -40,6 +42,8 @@ export interface Intake extends BellHandler {
   sweep(): void;
   /** Resolves when the claim that is under way now has begun what it found, or failed. */
   whenClaimed(): Promise<void>;
+  /** More runs are due than there is room for, as far as is known. */
+  hasBacklog(): boolean;
   /** No bells come now: until one does, the table is asked for the next instant too. */
   expectNoBells(): void;
   /** Refuses further bells; resolves when the claim under way is done. */
@@ -60,6 +64,10 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
   const bells = createWaitingBells(clock, closed.signal, LOOK_AHEAD_MS, () => work());
   /** The least overdue age the table is searched for; null: no search is wanted. */
   let searchOverdueMs: number | null = null;
+  /** The last search found all that it asked for. */
+  let hasBacklog = false;
+  /** Whether free slots wait for more of them: `over`, they have waited long enough. */
+  let gathering: "no" | "under way" | "over" = "no";
   /** Bells that name their runs are heard: nobody need look for the next instant. */
   let hearsBells = false;
   /** Searches in a row that found nothing, though the next instant had passed: that run's row is locked. */
@@ -68,6 +76,11 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
   let claiming: Promise<void> | undefined;
   const nextInstant = createAlarm(clock, closed.signal, () => search(0));
   const leftOver = createAlarm(clock, closed.signal, () => search(LEFT_OVER_MS));
+  const gathered = createAlarm(clock, closed.signal, () => {
+    if (gathering === "no") return;
+    gathering = "over";
+    work();
+  });
 
   function begin(runs: ClaimedRun[]): void {
     slots.take(runs.length);
@@ -92,6 +105,7 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
 
   async function claimBest(count: number, overdueMs: number): Promise<void> {
     searchOverdueMs = null;
+    hasBacklog = false;
     // Before the claim: what rings while it is under way may name a run that it did not see.
     const heard = bellsAreHints && overdueMs === 0 ? bells.first(CLAIM_BATCH) : [];
     let dealt = heard.slice(0, count);
@@ -101,6 +115,7 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
       if (found >= count) {
         dealt = chooseServed(heard, runs, found);
         // Bells that name their runs wait for one search of a sweep, not for a whole backlog of other runs.
+        hasBacklog = bellsAreHints;
         if (bellsAreHints) wantSearch(0);
         else if (bells.count() === 0) wantSearch(overdueMs);
         return;
@@ -146,20 +161,35 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
 
   function nextClaim(): NextClaim | undefined {
     if (closed.signal.aborted) return undefined;
-    return decideClaim({ bells: bells.count(), freeSlots: slots.free(), searchOverdueMs, bellsAreHints });
+    const view = { bells: bells.count(), freeSlots: slots.free(), searchOverdueMs, bellsAreHints };
+    const next = decideClaim(view);
+    return next && !gathersSlots() ? next : undefined;
+  }
+
+  function gathersSlots(): boolean {
+    const wantsMore = wantsMoreSlots({ slots: slots.total, freeSlots: slots.free(), hasBacklog });
+    if (!wantsMore || gathering === "over") {
+      gathering = "no";
+      return false;
+    }
+    if (gathering === "no") gathered.setBy(GATHER_MS);
+    gathering = "under way";
+    return true;
   }
 
   function work(): void {
-    if (working || !nextClaim()) return;
-    working = loop().finally(() => {
+    if (working) return;
+    const first = nextClaim();
+    if (!first) return;
+    working = loop(first).finally(() => {
       working = undefined;
       // What rang between the loop's last look and now.
       work();
     });
   }
 
-  async function loop(): Promise<void> {
-    for (let next = nextClaim(); next; next = nextClaim()) {
+  async function loop(first: NextClaim): Promise<void> {
+    for (let next: NextClaim | undefined = first; next; next = nextClaim()) {
       try {
         claiming = next.from === "bells" ? claimNamed(next.count) : claimBest(next.count, next.overdueMs);
         await claiming;
@@ -188,6 +218,7 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
       // Whose loop it is reports the failure.
       await claiming?.catch(() => undefined);
     },
+    hasBacklog: () => hasBacklog,
     expectNoBells() {
       hearsBells = false;
     },

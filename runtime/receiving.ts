@@ -44,6 +44,8 @@ export interface Receiving {
   begin(): Promise<void>;
   /** Looks for runs whose bell was lost. */
   sweep(): void;
+  /** More runs are due than there is room for, as far as is known. */
+  hasBacklog(): boolean;
   /** Resolves when the claim that is under way now has begun what it found, or failed. */
   whenClaimed(): Promise<void>;
   /** Takes nothing more. `claimed`: the claim under way is done; `ended`: the transport has let go too. */
@@ -133,6 +135,7 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
       lookWhileDeaf(consumption.hearing);
     },
     sweep: () => intake.sweep(),
+    hasBacklog: () => intake.hasBacklog(),
     whenClaimed: () => intake.whenClaimed(),
     stop() {
       // In this order: a consumer that is not stopping would take a refused bell for an error.
@@ -161,6 +164,7 @@ function receiveEvents(parts: ReceivingParts, slots: Slots, work: Work): Receivi
     events,
     begin: () => Promise.resolve(),
     sweep() {},
+    hasBacklog: () => false,
     whenClaimed: () => events.whenClaimed(),
     stop: () => ({ claimed: events.close(), ended: Promise.resolve() }),
   };

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Json } from "../core/json.ts";
 import type { FinishedAttempt, FinishReport } from "../core/store/runs/finish.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
+import { GATHER_MS } from "./batch-in-backlog.ts";
 import { createRecorder } from "./recorder.ts";
 import { finishedAttempt } from "./testing/claimed-run.ts";
 
@@ -14,7 +15,7 @@ interface Write {
 }
 
 /** A recorder whose writes end when the test says so. */
-function openRecorder() {
+function openRecorder(wantsMore?: (waiting: number) => boolean) {
   const clock = createManualClock();
   const writes: Write[] = [];
   const recorded: { attempts: FinishedAttempt[]; report: FinishReport }[] = [];
@@ -37,6 +38,7 @@ function openRecorder() {
       recorded: (attempts, report) => void recorded.push({ attempts, report }),
       failed: (error) => void failures.push(error),
     },
+    wantsMore,
   );
   return { clock, writes, recorded, failures, recorder };
 }
@@ -255,4 +257,31 @@ test("a result nested too deeply to be written as JSON ends its run and no other
     ["failed", "succeeded"],
   );
   assert.deepEqual(stored.map(({ verdict }) => verdict.state).sort(), ["failed", "succeeded"]);
+});
+
+test("in a backlog attempts wait for others: until there are enough, or a moment is over", async () => {
+  const { recorder, clock, writes } = openRecorder((waiting) => waiting < 3);
+  const record = (attempts: FinishedAttempt[]) => void attempts.map(recorder.record);
+  record(many(2));
+  await turn();
+  assert.deepEqual(sizes(writes), []);
+  record(many(1));
+  await turn();
+  assert.deepEqual(sizes(writes), [3]);
+  record(many(1));
+  await turn();
+  await clock.advance(GATHER_MS - 1);
+  assert.deepEqual(sizes(writes), [3]);
+  await clock.advance(1);
+  assert.deepEqual(sizes(writes), [3, 1]);
+});
+
+test("a flush waits for no others", async () => {
+  const { recorder, writes } = openRecorder(() => true);
+  void recorder.record(finishedAttempt());
+  const flushed = recorder.flush();
+  await turn();
+  assert.deepEqual(sizes(writes), [1]);
+  writes[0]!.succeed();
+  await flushed;
 });

@@ -1,11 +1,13 @@
 /**
  * Records attempts that ended, in batches that make themselves: while one statement is under way, what ends
- * meanwhile gathers for the next. Nothing is given up: a batch that fails is tried again until the database answers;
- * one that it refuses is halved until the attempt at fault stands alone and is recorded as failed, without its result.
+ * meanwhile gathers for the next; in a backlog it gathers a moment longer (`wantsMore`). Nothing is given up: a batch
+ * that fails is tried again until the database answers; one that it refuses is halved until the attempt at fault
+ * stands alone and is recorded as failed, without its result.
  */
 import type { Clock } from "../core/clock.ts";
 import { UNRECORDABLE } from "../core/domain/run-errors.ts";
 import type { FinishedAttempt, FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";
+import { GATHER_MS } from "./batch-in-backlog.ts";
 import { withFailureLine } from "./failure-line.ts";
 
 export interface Recorder<A extends TriedAttempt = FinishedAttempt> {
@@ -29,13 +31,19 @@ interface Waiting<A> {
   resolve(recorded: A | undefined): void;
 }
 
+/** @param wantsMore whether so many that wait to be recorded wait for others a moment longer; by default they do not */
 export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
   write: (attempts: A[]) => Promise<FinishReport>,
   clock: Clock,
   on: { recorded(attempts: A[], report: FinishReport): void; failed(error: unknown): void },
+  wantsMore: (waiting: number) => boolean = () => false,
 ): Recorder<A> {
   const waiting: Waiting<A>[] = [];
   const writing = new Set<Promise<void>>();
+  /** The pump goes when this turn of the event loop is over. */
+  let isPumpSet = false;
+  let stopGathering: (() => void) | undefined;
+  let isFlushing = false;
 
   function takeBatch(): Waiting<A>[] {
     let bytes = 0;
@@ -76,8 +84,23 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
     }
   }
 
-  function pump(): void {
+  /** Until there are enough, or a moment is over. */
+  function gathers(): boolean {
+    if (!isFlushing && wantsMore(waiting.length)) {
+      stopGathering ??= clock.after(GATHER_MS, () => {
+        stopGathering = undefined;
+        pump(true);
+      });
+      return true;
+    }
+    stopGathering?.();
+    stopGathering = undefined;
+    return false;
+  }
+
+  function pump(hasGathered = false): void {
     while (waiting.length > 0 && writing.size < CONCURRENT_BATCHES) {
+      if (!hasGathered && gathers()) return;
       const written: Promise<void> = writeBatch(takeBatch()).finally(() => {
         writing.delete(written);
         pump();
@@ -86,19 +109,27 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
     }
   }
 
+  function pumpSet(): void {
+    isPumpSet = false;
+    pump();
+  }
+
   return {
     record(attempt) {
       return new Promise((resolve) => {
         waiting.push({ attempt, bytes: estimateBytes(attempt), resolve });
         // What ends in the same turn of the event loop travels together.
-        if (waiting.length === 1) setImmediate(pump);
+        if (!isPumpSet) setImmediate(pumpSet);
+        isPumpSet = true;
       });
     },
     async flush() {
+      isFlushing = true;
       while (waiting.length > 0 || writing.size > 0) {
         pump();
         await Promise.all(writing);
       }
+      isFlushing = false;
     },
   };
 }

@@ -23,6 +23,8 @@ export interface RecordingParts {
   metrics: WorkerMetrics;
   running: RunningAttempts;
   ends: RunEnds;
+  /** Whether so many claimed runs that have ended wait for others to be recorded with. */
+  wantsMoreEnds?: (ended: number) => boolean;
 }
 
 export interface Recording {
@@ -50,6 +52,7 @@ export function createRecording(parts: RecordingParts): Recording {
     measureRecording((attempts) => finishAttempts(store, facts.id, attempts), metrics),
     clock,
     on,
+    parts.wantsMoreEnds,
   );
   const inserting = createRecorder(
     measureRecording((runs: FinishedDirectRun[]) => recordDirectRuns(store, facts.id, runs), metrics),

@@ -2,6 +2,7 @@ import type { InputRoom } from "./input-room.ts";
 
 /** How many runs a worker works on at once. A slot is taken before a claim and given back when the run is recorded. */
 export interface Slots {
+  readonly total: number;
   free(): number;
   /** The most that were taken at once since this was last asked. */
   peak(): number;
@@ -20,6 +21,7 @@ export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "on
   const callbacks: (() => void)[] = [];
   let idleWaiters: (() => void)[] = [];
   return {
+    total,
     free: () => (room?.isFull() ? 0 : free),
     peak() {
       const taken = total - least;

@@ -17,6 +17,7 @@ import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { countAttempts } from "./after-recording.ts";
 import type { Runners } from "./attempt.ts";
 import type { AttemptTracer } from "./attempt-trace.ts";
+import { wantsMoreEnds } from "./batch-in-backlog.ts";
 import type { CallerMeetings } from "./direct/caller-meetings.ts";
 import type { DirectCalls } from "./direct/direct-calls.ts";
 import { openDirectCalls } from "./direct/open-direct-calls.ts";
@@ -85,7 +86,13 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const heartbeat = createHeartbeat({ ...parts, slots, lease });
   const traceOf = ({ runId: id, claimNo }: EndedRun) => running.find({ id, claimNo })?.span.logFields ?? {};
   const ends = openRunEnds({ ...parts, traceOf }, [countAttempts({ ...parts, running })]);
-  const recording = createRecording({ ...parts, running, ends });
+  const recording = createRecording({
+    ...{ ...parts, running, ends },
+    wantsMoreEnds: (ended) =>
+      wantsMoreEnds({
+        ...{ slots: slots.total, freeSlots: slots.free(), hasBacklog: receiving.hasBacklog(), ended },
+      }),
+  });
   const withInput = (runner: TaskRunner) => withLoadedSpec(runner, (run) => loadSpec(store, run), clock);
   const work = createWork({
     ...{ ...parts, slots, room, running },
