@@ -20,7 +20,7 @@ export const ACTIVITY: Statement[] = [
     heldBy: [["api/activity/activity.test.ts", "the time asked for is bounded"]],
   },
   {
-    says: "where more than 2 hours are asked for 5 minutes, where more than 10 hours 15",
+    says: "5 minutes if you ask for more than 2 hours, 15 for more than 10 hours",
     holds() {
       const stepOf = (minutes: number) => divideSpan(new Date(), minutes * MINUTE_MS).stepMs / MINUTE_MS;
       assert.deepEqual([120, 121, 600, 601].map(stepOf), [1, 5, 5, 15]);
@@ -28,7 +28,7 @@ export const ACTIVITY: Statement[] = [
     heldBy: [[DIVIDED, "a span has few slices, and the present is in the last of them"]],
   },
   {
-    says: `waiting is counted up to ${n(SAMPLE_BOUNDS.ofNamespace)}, and to fewer where more than ten namespaces have runs waiting`,
+    says: `waiting is counted up to ${n(SAMPLE_BOUNDS.ofNamespace)}, and to fewer if more than ten namespaces have waiting runs`,
     holds: () => assert.equal(SAMPLE_BOUNDS.inAll / SAMPLE_BOUNDS.ofNamespace, 10),
     heldBy: [[FOLD, "runs that wait for a limit or an earlier run are sampled"]],
   },

@@ -15,7 +15,7 @@ const BACKFILL = "api/tasks/backfill.test.ts";
 const DRIVE = "core/store/bulk/drive.test.ts";
 
 export const BULK: Statement[] = [
-  held("after each all bulk actions rest six times as long as the batch took", [
+  held("after each batch all bulk actions rest six times as long as it took", [
     "core/store/bulk/drive.test.ts",
     "a batch of tasks ends where its time is up, and the next goes on",
   ]),
@@ -24,14 +24,14 @@ export const BULK: Statement[] = [
     "each item is made as POST /v1/tasks makes it",
   ]),
   {
-    says: `1 to ${n(MAX_BATCH_ITEMS)} items in a body of at most ${n(MAX_BODY_BYTES)} bytes. Each is made`,
+    says: `1 to ${n(MAX_BATCH_ITEMS)} items in a body of at most ${n(MAX_BODY_BYTES)} bytes. Each is created`,
     async holds({ tenant }) {
       const items = [{ ...HTTP_TASK, body: "x".repeat(MAX_BODY_BYTES) }];
       assertProblem(await tenant.call("POST", "/v1/tasks/batch", { body: { items } }), 413, "body_too_large");
     },
     heldBy: [[BATCH, "a thousand items are taken; one more, none, and what is no batch are refused whole"]],
   },
-  held("one that is refused stops no other: the answer is a 200 that says of each", [
+  held("a refused item does not stop the others: the response is a 200 that gives for each item", [
     BATCH,
     "one that is refused stops no other",
   ]),
@@ -40,14 +40,14 @@ export const BULK: Statement[] = [
     "counts all that failed, and keeps the first of them",
   ]),
   held(
-    "failed ones too), aborted, or failed where it could not go on: then error says so",
+    "including failed ones), aborted, or failed if it could not continue: error then says why",
     [ROUTES, "an abort ends it where it stands"],
     [
       DRIVE,
       "one that cannot go on is tried again, later each time, keeps no other waiting, and fails at last",
     ],
   ),
-  held("A batch that fails is tried again four times, after 1 s and then twice as long each time", [
+  held("A batch that fails is retried four times, after 1 s and then twice as long each time", [
     DRIVE,
     "one that cannot go on is tried again, later each time, keeps no other waiting, and fails at last",
   ]),
@@ -55,11 +55,11 @@ export const BULK: Statement[] = [
     ERASE,
     "of what is erased nothing is left in any table",
   ]),
-  held("aborting is there until then, and state is aborted after", [
+  held("until then aborting is set, and afterwards state is aborted", [
     ERASE,
     "an abort ends what was begun, and takes up no more",
   ]),
-  held("a repetition makes nothing and is a 409 answer_not_kept", [
+  held("a repetition creates nothing and is a 409 answer_not_kept", [
     ERASE,
     "of what is erased nothing is left in any table",
   ]),
@@ -67,31 +67,31 @@ export const BULK: Statement[] = [
     DRIVE,
     "a run in a state that the action is not for fails with its reason",
   ]),
-  held("One that is over otherwise is a 409 bulk_action_ended", [
+  held("A bulk action that ended otherwise is a 409 bulk_action_ended", [
     ROUTES,
     "an abort ends it where it stands; one that is over cannot be aborted",
   ]),
-  held('a 200 with "id": null and in matched exactly how many there are', [
+  held('a 200 with "id": null and the exact number of matches in matched', [
     ROUTES,
     "a dry run counts what matches, changes nothing and leaves nothing",
   ]),
-  held(`Where counting takes longer than ${COUNT_MS / 1_000} s it is a 422 count_too_slow`, [
+  held(`If counting takes longer than ${COUNT_MS / 1_000} s it is a 422 count_too_slow`, [
     DRIVE,
     "a count that takes too long is given up",
   ]),
-  held(`A namespace has at most ${MAX_RUNNING} that run; the next is a 429 too_many_bulk_actions`, [
-    ROUTES,
-    "ten of a namespace run at once; the next is a 429",
-  ]),
   held(
-    `bulk actions of a namespace that run; instants of a backfill | 1 to ${n(MAX_BATCH_ITEMS)}; ${MAX_RUNNING}; ${n(MAX_BACKFILL)} |`,
+    `A namespace has at most ${MAX_RUNNING} running bulk actions; the next is a 429 too_many_bulk_actions`,
+    [ROUTES, "ten of a namespace run at once; the next is a 429"],
+  ),
+  held(
+    `running bulk actions of a namespace; instants of a backfill | 1 to ${n(MAX_BATCH_ITEMS)}; ${MAX_RUNNING}; ${n(MAX_BACKFILL)} |`,
     [ROUTES, "ten of a namespace run at once"],
   ),
-  held(
-    `max, 500 where it is left out and up to ${n(MAX_BACKFILL)}: where there are more instants, it is a 422`,
-    [BACKFILL, "more instants than max, and what cannot be, is refused by its field before anything is made"],
-  ),
-  held('"dryRun": true counts them, makes nothing and answers 200 with matched', [
+  held(`max is 500 by default and at most ${n(MAX_BACKFILL)}: if there are more instants, it is a 422`, [
+    BACKFILL,
+    "more instants than max, and what cannot be, is refused by its field before anything is made",
+  ]),
+  held('"dryRun": true counts them, creates nothing and answers 200 with matched', [
     BACKFILL,
     "a dry run counts the instants, and leaves nothing",
   ]),

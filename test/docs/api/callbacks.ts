@@ -18,16 +18,16 @@ export const CALLBACK_STATEMENTS: Statement[] = [
     }),
   ),
   held(
-    "an e-mail where the operator has set no sender, are a 422 that names the field",
+    "an e-mail if the operator has set no sender, are a 422 that names the field",
     [API, "what cannot be called is refused by its field, and nothing is made"],
     ["api/tasks/sender.test.ts", "so is a callback by e-mail, of a task and of the settings"],
   ),
   held("| failure | failed, dead, expired |", [MAKING, "each callback of an end is made once"]),
-  held("the scheduler makes within 1 second", [
+  held("the scheduler creates it within 1 second", [
     "scheduler/jobs.test.ts",
     "callbacks: those that no end of a run has made are made, however many, and rung",
   ]),
-  held(`Where the message would take more than ${n(MAX_MESSAGE_BYTES)} bytes`, [
+  held(`If the message would take more than ${n(MAX_MESSAGE_BYTES)} bytes`, [
     "core/domain/callback-message.test.ts",
     "a message holds the run as it is, and says where it had to leave something out",
   ]),
@@ -35,7 +35,7 @@ export const CALLBACK_STATEMENTS: Statement[] = [
     MAKING,
     "a callback is a run: claimed with what it sends, tried like a task's, and it calls nobody",
   ]),
-  held(`Tasks that run each other go on for ${MAX_CALLBACK_DEPTH} runs after the first`, [
+  held(`Tasks that run each other continue for ${MAX_CALLBACK_DEPTH} runs after the first`, [
     MAKING,
     "a chain of tasks that call each other has a bound, and says so",
   ]),

@@ -45,11 +45,11 @@ async function publish({ api, tenant }: World): Promise<string> {
 }
 
 const invoking: Statement[] = [
-  held("An object with fetch alone is refused as unsupported_shape", [
+  held("An object with only fetch is refused as unsupported_shape", [
     "runtime/sandbox/sandbox.test.ts",
     "whose default export is",
   ]),
-  held("The first waits and answers 200 with the function's result as the body", [
+  held("The first call waits and answers 200 with the function's result as the body", [
     INVOKE,
     "a call waits for its run and answers with the result",
   ]),
@@ -66,7 +66,7 @@ const invoking: Statement[] = [
 ];
 
 const urls: Statement[] = [
-  held("Whoever has no valid key gets the same 401 for everything that is not public", [
+  held("A caller without a valid key gets the same 401 for everything that is not public", [
     STRANGERS,
     "the same 401 for all that is not public",
   ]),
@@ -74,7 +74,7 @@ const urls: Statement[] = [
     STRANGERS,
     "with a key of another namespace: the same 404 for all of it",
   ]),
-  statement(`then its body may have ${n(MAX_QUEUED_BODY_BYTES)} bytes (413 beyond)`, async (world) => {
+  statement(`the call's body may then have ${n(MAX_QUEUED_BODY_BYTES)} bytes (413 beyond)`, async (world) => {
     const { api, tenant } = world;
     const path = await publish(world);
     const post = (bytes: number) =>
@@ -89,19 +89,19 @@ const urls: Statement[] = [
     await tenant.call("POST", `/v1/runs/${bell.runId}/cancel`);
     assertProblem(await answered, 409, "run_cancelled");
   }),
-  held("a longer body is a 503 function_busy then, to be tried again", [
+  held("a longer body is then a 503 function_busy, to be tried again", [
     "api/fn/answer-queued.test.ts",
     "a body too long for a row is one to try again where it may yet be one to stream",
   ]),
   held(
-    `One that waits for longer than the function's wallMs and ${QUEUE_WAIT_MS / 1_000} seconds gets the 504 run_not_finished, or, where its body is longer than what is awaited whole, a 503 function_busy`,
+    `A call that waits for longer than the function's wallMs and ${QUEUE_WAIT_MS / 1_000} seconds gets the 504 run_not_finished, or, if its body is too long to be awaited as a whole, a 503 function_busy`,
     [
       "api/fn/answer-held.test.ts",
       "a call that waits too long goes on where its row holds the request, else it is cancelled",
     ],
   ),
   held(
-    `a body of up to ${n(AWAITED_BYTES)} bytes is awaited whole, a longer one until its first ${n(FIRST_PART_BYTES)} bytes have come`,
+    `a body of up to ${n(AWAITED_BYTES)} bytes as a whole, a longer one when its first ${n(FIRST_PART_BYTES)} bytes have come`,
     [BODY, "that is no longer than is awaited is handed over whole, and not before"],
     [BODY, "that is long is handed over with its first part, and not before"],
   ),
@@ -115,7 +115,7 @@ const urls: Statement[] = [
     () => assert.deepEqual([PUBLIC_FUNCTION_SHARE, NAMESPACE_SHARE], [3 / 4, 7 / 8]),
   ),
   held(
-    `waits for ${{ 10000: "ten" }[lineMs]} seconds, with at most ${line.function - 1} others of its function, ${line.namespace - 1} of its namespace and ${line.all - 1} in all at an API`,
+    `waits for ${{ 10000: "ten" }[lineMs]} seconds, with at most ${line.function - 1} others of its function, ${line.namespace - 1} of its namespace and ${line.all - 1} in total at an API`,
     ["api/direct/waiting-line.test.ts", "a function, a namespace and all together have so many places"],
     ["api/direct/waiting-line.test.ts", "who waited in vain, or has left, makes way"],
   ),
@@ -124,7 +124,7 @@ const urls: Statement[] = [
     "two hundred calls of a function that takes long leave slots to others",
   ]),
   held(
-    `at most ${queued.function} of a function, ${queued.namespace} of a namespace and ${queued.all} in all at an API`,
+    `limited to ${queued.function} per function, ${queued.namespace} per namespace and ${queued.all} in total at an API`,
     ["api/fn/answer-queued.test.ts", "where too many wait already, nothing more is read of its body"],
     ["core/shares.test.ts", "a function, a namespace and all together hold no more than their share"],
   ),
@@ -137,14 +137,14 @@ const hooks: Statement[] = [
     [ATTEMPTS, "another number is refused by its name"],
   ),
   held(
-    "The first answers 201 with {id, name, tag, maxAttempts, queue, concurrencyKey, rateKey, priority, verify, rate, createdAt, token, url}",
+    "The first call answers 201 with {id, name, tag, maxAttempts, queue, concurrencyKey, rateKey, priority, verify, rate, createdAt, token, url}",
     [HOOKS, "a hook shows its token once"],
   ),
-  held("a queue that a hook names is not deleted (409 queue_in_use)", [
+  held("a queue that a hook names cannot be deleted (409 queue_in_use)", [
     HOOKS,
     "a queue that a hook names is not deleted, and is once the hook is gone",
   ]),
-  held("queue, concurrencyKey, rateKey and priority say where its calls stand", [
+  held("queue, concurrencyKey, rateKey and priority place its calls in the", [
     HOOKS,
     "its calls stand in the queue that it names, with its keys and its priority",
   ]),
@@ -182,26 +182,26 @@ const hooks: Statement[] = [
     [HOOKS, "a token that is unknown, gone, or of a removed function is a 404 that says no more"],
     [HOOKS, "other methods are a 405, too large a request a 413 or 431; nothing is queued"],
   ),
-  held(`A task has hooks too, at most ${MAX_HOOKS}`, [
+  held(`A task may also have hooks, at most ${MAX_HOOKS}`, [
     TASK_HOOKS,
     "a task has twenty hooks; they take the scope write, and nothing crosses namespaces",
   ]),
-  held("one that is cancelled is a 409 task_cancelled", [
+  held("if it is cancelled, the call is a 409 task_cancelled", [
     TASK_HOOKS,
     "a task that is over runs by its hook; one that is cancelled or removed does not",
   ]),
   held(
-    "JSON where its Content-Type says so (else 400 invalid_json)",
+    "JSON if its Content-Type says so (else 400 invalid_json)",
     [TASK_HOOKS, "gives it JSON as JSON and other text as text"],
     [TASK_HOOKS, "what cannot be the task's input is refused, and makes no run"],
   ),
   held(
-    `a hook takes so many calls (1 to ${n(MAX_HOOK_RATE)}) in so long (1s to ${formatDuration(MAX_HOOK_RATE_MS)}), at each API; one more is a 429 rate_limited with Retry-After`,
+    `a hook takes that many calls (1 to ${n(MAX_HOOK_RATE)}) in that time (1s to ${formatDuration(MAX_HOOK_RATE_MS)}), at each API; one more is a 429 rate_limited with Retry-After`,
     [VERIFICATION, "a hook that is called more often than its rate answers 429"],
     [VERIFICATION, "a hook names secrets of its namespace"],
   ),
   held(
-    "Only calls that would make a run count, not those that are refused for another reason or come again",
+    "Only calls that would create a run count, not those that are refused for another reason or repeated",
     [VERIFICATION, "what comes again uses up nothing of a hook's rate"],
     [TASK_HOOKS, "a call of a task that is refused or comes again uses up nothing of the hook's rate"],
   ),
@@ -210,24 +210,24 @@ const hooks: Statement[] = [
     "a call of a task that more join than can in time is a 503",
   ]),
   held(
-    "Where none is left, every call is a 401, or a 503 secrets_unavailable where one cannot be opened, and the API's log says why, once a minute at most",
+    "If none is left, every call is a 401, or a 503 secrets_unavailable if one cannot be opened, and the API logs the reason, once a minute at most",
     [VERIFICATION, "a hook that has no usable secret refuses all calls, and the log says why"],
     [VERIFICATION, "a secret that is no key of the scheme, or cannot be opened, spoils no other"],
   ),
-  held("its event's id, where that begins with evt_; else by what was signed", [
+  held("its event's id, if that begins with evt_; otherwise by what was signed", [
     "core/secrets/hook-signature.test.ts",
     "a delivery is told by the scheme's id, Stripe's by its event, else by what was signed",
   ]),
-  held(`secrets are 1 to ${MAX_HOOK_SECRETS} names, and a signature by any of them is taken`, [
+  held(`secrets are 1 to ${MAX_HOOK_SECRETS} names, and a signature by any of them is accepted`, [
     VERIFICATION,
     "what is signed by any of the secrets is taken",
   ]),
-  held("They have to be there when the hook is made (422 unknown_secret)", [
+  held("They must exist when the hook is created (422 unknown_secret)", [
     VERIFICATION,
     "a hook names secrets of its namespace",
   ]),
   held(
-    `whose timestamp lies more than tolerance (1s to ${formatDuration(MAX_TOLERANCE_MS)}, 5m by default) from now, is a 401 invalid_signature`,
+    `whose timestamp is more than tolerance (1s to ${formatDuration(MAX_TOLERANCE_MS)}, 5m by default) from now, is a 401 invalid_signature`,
     [VERIFICATION, "a signature is of now, within five minutes or what the hook says"],
     [VERIFICATION, "whatever is wrong is the same 401, and writes nothing"],
     [VERIFICATION, "a hook names secrets of its namespace"],
@@ -236,7 +236,7 @@ const hooks: Statement[] = [
     VERIFICATION,
     "who cannot sign uses up nothing of a hook's rate",
   ]),
-  held("A delivery that comes again within 24 hours, replayed or sent again, is answered as the first", [
+  held("A delivery that comes again within 24 hours, replayed or sent again, gets the first response", [
     VERIFICATION,
     "a delivery that comes again is answered as the first, and runs once",
   ]),
@@ -247,7 +247,7 @@ const hooks: Statement[] = [
 ];
 
 const logs: Statement[] = [
-  held(`A quiet stream sends an empty line or a comment every ${KEEP_ALIVE_MS / 1_000} seconds`, [
+  held(`A quiet stream sends an empty line or a comment every ${KEEP_ALIVE_MS / 1_000} seconds. With`, [
     "api/logs/follow.test.ts",
     "stream says every 15 s that it is there",
   ]),
@@ -273,7 +273,7 @@ const logs: Statement[] = [
     "api/logs/log-filters.test.ts",
     "lines are found by level, text, revision, run and time, newest first",
   ]),
-  statement(`whatever the case; at most ${MAX_QUERY_TEXT_CHARS} characters`, async ({ tenant }) => {
+  statement(`ignoring case; at most ${MAX_QUERY_TEXT_CHARS} characters`, async ({ tenant }) => {
     await makeFunction(tenant);
     const search = (chars: number) => tenant.call("GET", `/v1/functions/greet/logs?q=${"x".repeat(chars)}`);
     assertProblem(await search(MAX_QUERY_TEXT_CHARS + 1), 422, "invalid_input", ["q"]);

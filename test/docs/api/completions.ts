@@ -9,7 +9,7 @@ const RUNNER = "runtime/runners/later.test.ts";
 const STORE = "core/store/runs/complete.test.ts";
 
 export const COMPLETIONS: Statement[] = [
-  held("may answer an http task with 202 and Bellhop-Complete: later", [
+  held("may answer an HTTP task with 202 and Bellhop-Complete: later", [
     RUNNER,
     "a 202 that says later puts the attempt off",
   ]),
@@ -22,11 +22,11 @@ export const COMPLETIONS: Statement[] = [
     RUNNER,
     "a 202 that says later puts the attempt off, until its deadline, or without one for its timeout",
   ]),
-  held("A heartbeat starts it anew, for as long as the timeout and never beyond the deadline", [
+  held("A heartbeat restarts it, for as long as the timeout but never beyond the deadline", [
     STORE,
     "a heartbeat begins the wait anew, up to the deadline",
   ]),
-  held("after it the attempt fails as completion_timeout, which is tried again, or as deadline_exceeded", [
+  held("after it the attempt fails as completion_timeout, which is retried, or as deadline_exceeded", [
     STORE,
     "one that nobody completes in time fails",
   ]),
@@ -43,7 +43,7 @@ export const COMPLETIONS: Statement[] = [
     ROUTES,
     "a token that is not Bellhop's, or of an attempt that is over",
   ]),
-  held("Where there is none the 202 fails the attempt as completion_not_offered", [
+  held("Without that URL the 202 fails the attempt as completion_not_offered", [
     RUNNER,
     "where no URL was offered the attempt fails for good",
   ]),

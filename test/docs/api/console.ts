@@ -24,15 +24,15 @@ export const CONSOLE: Statement[] = [
     ],
   },
   held(`expires after ${SESSION_MS / 3_600_000} hours`, [SIGN_IN, EXCHANGED]),
-  held(`From one address ${SIGN_INS.limit} sign-ins a minute are taken, one more is a 429 rate_limited`, [
+  held(`Each address may make ${SIGN_INS.limit} sign-ins a minute, one more is a 429 rate_limited`, [
     SIGN_IN,
     "who tries again and again is told to wait",
   ]),
-  held("What is not the end of that attempt is a 401 sign_in_refused, which has the provider's error code", [
-    OIDC,
-    "what is not the end of this very attempt is refused",
-  ]),
-  held(`a body has no more than ${n(MAX_RETURNED_BYTES)} bytes. Elsewhere both are a 404`, [
+  held(
+    "A response that does not belong to that attempt is a 401 sign_in_refused, which has the provider's error code",
+    [OIDC, "what is not the end of this very attempt is refused"],
+  ),
+  held(`a body has no more than ${n(MAX_RETURNED_BYTES)} bytes. Without a provider both are a 404`, [
     OIDC,
     "what is no such body is refused by its field; where nobody signs in at a provider there is nothing",
   ]),

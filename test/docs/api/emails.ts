@@ -18,7 +18,7 @@ export const EMAILS: Statement[] = [
     "says which setting is missing",
   ]),
   {
-    says: "it is a 422 that names the field, and mail_invalid at the worker",
+    says: "is a 422 that names the field, and mail_invalid at the worker",
     holds: bounded(EMAIL_TASK, {
       field: "subject",
       takes: [{ subject: "Größe €" }],
@@ -34,15 +34,15 @@ export const EMAILS: Statement[] = [
     const { options } = transporter as unknown as { options: Record<string, unknown> };
     assert.deepEqual([options["maxConnections"], options["maxMessages"]], [5, 100]);
   }),
-  held(`A namespace keeps its newest ${n(MAX_EMAILS)} e-mails of ${n(MAX_EMAIL_BYTES)} bytes in all`, [
+  held(`A namespace keeps its newest ${n(MAX_EMAILS)} e-mails of ${n(MAX_EMAIL_BYTES)} bytes in total`, [
     "core/store/captured-emails.test.ts",
     "a namespace keeps its newest, so many and of so many bytes",
   ]),
-  held(`A page ends early where its e-mails would take more than ${n(MAX_MAILBOX_PAGE_BYTES)} bytes`, [
+  held(`A page ends early if its e-mails would take more than ${n(MAX_MAILBOX_PAGE_BYTES)} bytes`, [
     MAILBOX,
     "a page ends where its e-mails grow too large together, and holds one in any case",
   ]),
-  held("Where e-mails are not captured, both are a 404 mailbox_off", [
+  held("If e-mails are not captured, both are a 404 mailbox_off", [
     MAILBOX,
     "where e-mails are not captured there is no mailbox, and the answer says so",
   ]),

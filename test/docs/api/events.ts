@@ -11,20 +11,23 @@ const FOLLOW = "api/events/follow.test.ts";
 const FOLD = "core/store/errors/fold-errors.test.ts";
 
 export const EVENT_STATEMENTS: Statement[] = [
-  held("These are shown to keys with the scope admin, those about namespaces (in default) to operators", [
-    "api/events/audit-events.test.ts",
-    "who may not read the audit log sees none, and cannot tell that there are any",
-  ]),
-  held("for administrators what is changed by the API, as CloudEvents (1.0), oldest first", [
+  held(
+    "Only keys with the scope admin see these events, and only operators those about namespaces (in default)",
+    [
+      "api/events/audit-events.test.ts",
+      "who may not read the audit log sees none, and cannot tell that there are any",
+    ],
+  ),
+  held("for administrators changes made through the API, as CloudEvents (1.0), oldest first", [
     EVENTS,
     "an event is a CloudEvent that names its run, its task and what went wrong",
   ]),
-  held(`is in the page, unless that takes longer than ${SETTLE_MS} ms`, [
+  held(`A page includes what a request has changed before, unless that takes longer than ${SETTLE_MS} ms`, [
     EVENTS,
     "a page does not pass by a transaction that is under way, and does not wait for it for long",
   ]),
   held(
-    `A stream that is quiet sends an empty line or a comment every ${KEEP_ALIVE_MS / 1_000} seconds, and one whose key is revoked or expires ends within a second`,
+    `A quiet stream sends an empty line or a comment every ${KEEP_ALIVE_MS / 1_000} seconds, and one whose key is revoked or expires ends within a second`,
     [FOLLOW, "a quiet stream says every 15 s that it is there"],
     [FOLLOW, "a reader whose key is not valid any more is let go at once, and his key is watched no longer"],
   ),
@@ -45,11 +48,11 @@ export const EVENT_STATEMENTS: Statement[] = [
     "core/domain/error-groups.test.ts",
     "the last hours are listed, those without a count among them",
   ]),
-  held(`whose runs failed so, of the last ${MAX_ORIGINS} functions and tasks of the group`, [
+  held(`which match the last ${MAX_ORIGINS} functions and tasks of the group`, [
     FOLD,
     "groups are found by their state, and by functions and tasks whose runs failed so",
   ]),
-  held(`A namespace keeps ${n(MAX_GROUPS)} groups; beyond that those go`, [
+  held(`A namespace keeps ${n(MAX_GROUPS)} groups; beyond that the groups`, [
     FOLD,
     "a namespace keeps so many groups: the newest, and those that are ignored",
   ]),

@@ -10,7 +10,7 @@ import {
 import { readRows, readTable, withoutBackticks } from "./document.ts";
 import { held, isCode, makeFunction, n, type Statement, statement, type World } from "./statement.ts";
 
-const LIMITS = "| limit | default | least | cap | what it bounds |";
+const LIMITS = "| limit | default | minimum | cap | what it bounds |";
 const CODES = "| code | what happened | what helps |";
 const TESTS = "api/functions/limits.test.ts";
 const caps = DEFAULT_SETTINGS.functionCaps;
@@ -67,7 +67,7 @@ export const FUNCTION_LIMITS: Statement[] = [
     [TESTS, "what is out of range, no whole number or unknown is refused by name, and nothing changes"],
     [TESTS, "the operator's caps refuse what is asked beyond them, say so, and lower the defaults"],
   ),
-  held("A function shows the limits that hold, with defaults and caps applied", [
+  held("A function shows the effective limits, with defaults and caps applied", [
     TESTS,
     "the operator's caps refuse what is asked beyond them, say so, and lower the defaults",
   ]),

@@ -29,7 +29,7 @@ const split = (count: number, sum = 100) =>
   Object.fromEntries(Array.from({ length: count }, (_, at) => [at + 1, at === 0 ? sum - count + 1 : 1]));
 
 const figures: Statement[] = [
-  held(`tells of the newest ${n(FIGURED_RUNS)} runs of the function that have ended`, [
+  held(`covers the newest ${n(FIGURED_RUNS)} ended runs of the function`, [
     "api/functions/figures.test.ts",
     "GET …/figures tells what the last runs took",
   ]),
@@ -45,12 +45,12 @@ const deploying: Statement[] = [
     "a source that does not build says where: field, file, line and column",
   ]),
   held(
-    `so is one that takes the compiler more than ${processorMs / 1_000} s of processor time (${withPackages.processorMs / 1_000} s with packages that the API fetches) or ${memoryBytes / 1_000_000} MB (with packages ${withPackages.bothBytes / 1_000_000} MB, those of the process that unpacks them included)`,
+    `so is one that takes the compiler more than ${processorMs / 1_000} s of processor time (${withPackages.processorMs / 1_000} s with packages that the API fetches) or ${memoryBytes / 1_000_000} MB (with packages ${withPackages.bothBytes / 1_000_000} MB, including the process that unpacks them)`,
     [COMPILER, "is exhausted by a source that takes more processor time, or memory, than any may"],
     ["functions/build/build-revision.test.ts", "is given up when it grows, and the next build succeeds"],
   ),
   held(
-    `too busy to build it within ${wallMs / 1_000} s (${withPackages.wallMs / 1_000} s with packages), the answer is a 503 build_interrupted with Retry-After`,
+    `too busy to build it within ${wallMs / 1_000} s (${withPackages.wallMs / 1_000} s with packages), the response is a 503 build_interrupted with Retry-After`,
     [COMPILER, "is interrupted where a build waits longer than anybody would"],
     [
       "api/functions/routes.test.ts",
@@ -58,7 +58,7 @@ const deploying: Statement[] = [
     ],
   ),
   held(
-    "without one, such an upload is a 422 build_failed, and where the registry does not answer it is a 503 registry_unavailable with Retry-After",
+    "without a registry such an upload is a 422 build_failed, and if the registry does not respond it is a 503 registry_unavailable with Retry-After",
     [PACKAGES, "are refused with what to do where no registry is named, and change nothing"],
     [PACKAGES, "say whose fault it was where a package cannot be had"],
   ),
@@ -69,24 +69,27 @@ const deploying: Statement[] = [
 ];
 
 const revisions: Statement[] = [
-  held("by default from the one before", [
+  held("by default from the previous one", [
     REVISIONS,
     "what changed between two revisions: files with both hashes",
   ]),
-  statement("is whole percents of at most ten revisions that make 100", async ({ tenant }) => {
-    await makeRevisions(tenant, 11);
-    const put = (shares: Record<string, number>) =>
-      tenant.call("PUT", "/v1/functions/greet/traffic", { body: shares });
-    for (const shares of [split(11), split(2, 99), split(2, 101), { 1: 50.5, 2: 49.5 }])
-      assertProblem(await put(shares), 422, "invalid_input");
-    const { status, body } = await put(split(10));
-    assert.deepEqual([status, Object.keys(body.traffic).length], [200, 10]);
-  }),
-  held("(an id or a number; a 422 where the function has none such)", [
+  statement(
+    "consists of whole percentages of at most ten revisions that add up to 100",
+    async ({ tenant }) => {
+      await makeRevisions(tenant, 11);
+      const put = (shares: Record<string, number>) =>
+        tenant.call("PUT", "/v1/functions/greet/traffic", { body: shares });
+      for (const shares of [split(11), split(2, 99), split(2, 101), { 1: 50.5, 2: 49.5 }])
+        assertProblem(await put(shares), 422, "invalid_input");
+      const { status, body } = await put(split(10));
+      assert.deepEqual([status, Object.keys(body.traffic).length], [200, 10]);
+    },
+  ),
+  held("(an id or a number; a 422 if the function does not have it)", [
     REVISIONS,
     "a rollback takes a revision, by its number or id, and refuses what it does not know",
   ]),
-  held("409 nothing_to_roll_back where there was no change", [
+  held("409 nothing_to_roll_back if there was no change", [
     REVISIONS,
     "a rollback brings the traffic before the last change back; a second one undoes it",
   ]),
@@ -137,11 +140,11 @@ const settings: Statement[] = [
     },
   ),
   held(
-    `at most ${MAX_SECRETS} each, of ${n(MAX_SECRET_BYTES)} bytes in all (409 too_many_secrets)`,
+    `at most ${MAX_SECRETS} each, of ${n(MAX_SECRET_BYTES)} bytes in total (409 too_many_secrets)`,
     [SECRETS, "a namespace has a hundred"],
     [SECRETS, "all secrets of one place take so many bytes together"],
   ),
-  held("PUT answers 201 or 200 with {name, createdAt, updatedAt}, GET lists names, DELETE is a 204", [
+  held("PUT returns 201 or 200 with {name, createdAt, updatedAt}, GET lists names, DELETE is a 204", [
     SECRETS,
     "secrets are written, named and removed, for a function and for the namespace, and never shown",
   ]),
@@ -157,7 +160,7 @@ const removal: Statement[] = [
     [REMOVAL, "a removed function is gone by its name; its runs, logs and revisions stay"],
     [REMOVAL, "a new upload of the name starts afresh"],
   ),
-  held("what is queued, or waits for a retry, fails as function_not_found", [
+  held("queued runs and those waiting for a retry fail as function_not_found", [
     REMOVAL,
     "what was queued finds no revision, also where it names one or waits for a permit",
   ]),
@@ -165,7 +168,7 @@ const removal: Statement[] = [
     REMOVAL,
     "active tasks keep their function: 409 names them, nothing changes",
   ]),
-  held("what they run fails as function_not_found until there is a function of that name again", [
+  held("their runs fail as function_not_found until there is a function of that name again", [
     REMOVAL,
     "a paused task calls the new function of the name",
   ]),

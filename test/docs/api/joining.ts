@@ -42,12 +42,12 @@ const bounds =
   };
 
 export const JOINING: Statement[] = [
-  held("they are refused to callers who wait, and together (422)", [
+  held("they are refused to callers who wait, and cannot be combined (422)", [
     API,
     "what is wrong is refused by its field, and makes nothing",
   ]),
   statement(
-    "| debounce.key | needed | 1 to 128 characters",
+    "| debounce.key | required | 1 to 128 characters",
     bounds({
       name: "debounce",
       field: "key",
@@ -56,7 +56,7 @@ export const JOINING: Statement[] = [
     }),
   ),
   statement(
-    `| debounce.wait | needed | how long after the last call the run is due, 10ms to ${LONGEST} |`,
+    `| debounce.wait | required | how long after the last call the run is due, 10ms to ${LONGEST} |`,
     bounds({
       name: "debounce",
       field: "wait",
@@ -78,7 +78,7 @@ export const JOINING: Statement[] = [
     }),
   ),
   statement(
-    `| collect.size | needed | inputs of the run at most, 1 to ${n(MAX_COLLECTED)}`,
+    `| collect.size | required | maximum number of inputs, 1 to ${n(MAX_COLLECTED)}`,
     bounds({
       name: "collect",
       field: "size",
@@ -87,7 +87,7 @@ export const JOINING: Statement[] = [
     }),
   ),
   statement(
-    `| collect.wait | needed | how long after the first call it is due, 10ms to ${LONGEST} |`,
+    `| collect.wait | required | how long after the first call it is due, 10ms to ${LONGEST} |`,
     bounds({
       name: "collect",
       field: "wait",
@@ -96,11 +96,11 @@ export const JOINING: Statement[] = [
     }),
   ),
   held(
-    "The answer is the 202 of every call that nobody waits for",
+    "The response is the 202 of every call that nobody waits for",
     [API, "debounced calls are answered with one run, and say who joined"],
     [STORE, "a run that was cancelled is joined no more"],
   ),
-  held("dedup goes with neither (422)", [
+  held("dedup cannot be combined with either (422)", [
     TASKS,
     "a cancelled task runs no more, and with dedup it is refused",
   ]),
@@ -108,15 +108,15 @@ export const JOINING: Statement[] = [
     TASKS,
     "a task without a schedule takes the place of the one that waits with its key",
   ]),
-  held("the next request makes another (201)", [
+  held("the next request creates another (201)", [
     TASKS,
     "a task without a schedule takes the place of the one that waits with its key",
   ]),
-  held("whose task has its id before it is made, refuse it (422 naming debounce)", [
+  held("whose task has its id before it is created, refuse it (422 naming debounce)", [
     TASKS,
     "elsewhere a task without a schedule is not debounced, and says so",
   ]),
-  held("holds for POST /v1/tasks/{id}/run: the 202 shows the run, with joined", [
+  held("applies to POST /v1/tasks/{id}/run: the 202 shows the run, with joined", [
     TASKS,
     "runs that a task debounces become one, which is given what the last was",
   ]),

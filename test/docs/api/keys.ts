@@ -29,16 +29,16 @@ const EGRESS_TEST = "api/namespaces/egress.test.ts";
 const AUDIT = "core/domain/audit.test.ts";
 
 export const KEYS: Statement[] = [
-  held("one that it is not granted is a 403, whether it is there or not", [
+  held("a namespace that it is not granted is a 403, whether it exists or not", [
     TOKENS,
     "a token acts where it is granted something, as what it is granted there, and nowhere else",
   ]),
-  held("A token that is valid and opens nothing is a 403 forbidden", [
+  held("A token that is valid and grants nothing is a 403 forbidden", [
     TOKENS,
     "a token that opens nothing is told so",
   ]),
   held("is a 401 unauthenticated, which says what is wrong", [TOKENS, "what is wrong with a token is told"]),
-  held("tokens that cannot be verified are a 503 issuer_unavailable; keys go on", [
+  held("tokens that cannot be verified are a 503 issuer_unavailable; keys keep working", [
     TOKENS,
     "a provider that is away lets nobody in with a token; keys and public functions go on",
   ]),
@@ -50,21 +50,21 @@ export const KEYS: Statement[] = [
     EGRESS_TEST,
     "what is no network, no host or too much is refused by its field, and changes nothing",
   ]),
-  held("It holds within a second, for each request and each redirect from then on", [
+  held("It takes effect within a second, for each request and each redirect from then on", [
     "runtime/namespace-egress.test.ts",
     "rules are read once in 0.9 s for all namespaces, and anew after a bell",
   ]),
-  held("What is refused fails as egress_blocked", [
+  held("A refused request fails as egress_blocked", [
     "test/system/namespace-egress.test.ts",
     "what the namespace may call is obeyed by the next request",
   ]),
   {
-    says: "They hold within a second, and take nothing away",
+    says: "They take effect within a second, and take nothing away",
     holds: () => assert.ok(REMEMBER_MS <= 1_000),
     heldBy: [[LIMITS_TEST, "an operator sets limits, all of them"]],
   },
   {
-    says: "It is counted no further than 100,000 tasks, functions and revisions",
+    says: "It counts up to 100,000 tasks, functions and revisions",
     holds: () => assert.equal(MAX_COUNTED, 100_000),
     heldBy: [[LIMITS_TEST, "what is used is counted no further than so many things, and says so"]],
   },
@@ -81,7 +81,7 @@ export const KEYS: Statement[] = [
     ],
   ),
   held(
-    "is the same in percent of the slots that all workers have, 1 to 100: of those that there are at the moment, rounded down, and one slot at least",
+    "is the same as a percentage of all workers' slots, 1 to 100: of the slots that exist at the moment, rounded down, and at least one slot",
     [CONCURRENCY_TEST, "a share of the slots follows the workers that come and go"],
     ["core/domain/namespace-limits.test.ts", "runs at once: the share of the slots there are, one at least"],
   ),
@@ -90,23 +90,23 @@ export const KEYS: Statement[] = [
     holds: () => assert.ok(GRANTING_MS <= 1_000),
     heldBy: [[CONCURRENCY_TEST, "a share of the slots follows the workers that come and go"]],
   },
-  held("Calls whose callers wait go through the queue while it is set", [
+  held("While it is set, calls whose callers wait go through the queue", [
     CONCURRENCY_TEST,
     "calls of its functions go through the queue while it is set",
   ]),
   held(
-    "A request that would make one too many is a 429 rate_limited, whose errors name the limit, with Retry-After until midnight",
+    "A request that would create one too many is a 429 rate_limited, whose errors name the limit, with Retry-After until midnight",
     [LIMITS_TEST, "runsPerDay: whatever makes a run counts it"],
     [DAILY_TEST, "as many are given as are left, and no more, whoever asks at the same moment"],
   ),
   held(
-    'with "reason": "limit", so that a task with one instant is over without a run; a bulk action fails for the runs that found no room',
+    'with "reason": "limit", so a task with one instant finishes without a run. A bulk action fails for the runs that found no room',
     [DAILY_TEST, "a task that fires once is over with it"],
     [DAILY_TEST, "an instant beyond the limit leaves a record, and its task goes on with the next"],
     [DAILY_TEST, "a bulk action names the runs that found no room"],
   ),
   {
-    says: `It is not counted as it is written but measured, every ${MEASURE_MS / 1_000} seconds`,
+    says: `It is measured, not counted on each write: every ${MEASURE_MS / 1_000} seconds`,
     heldBy: [
       [STORED_TEST, "only namespaces with the limit are measured, and those that had it are forgotten"],
     ],
@@ -116,12 +116,12 @@ export const KEYS: Statement[] = [
     [STORED_TEST, "a namespace that stores as much as it may begins no run, and is told which limit it is"],
     [STORED_TEST, "where no day that goes makes room, none is named"],
   ),
-  held("What a schedule makes counts on the day of its instant", [
+  held("A schedule's run counts on the day of its instant", [
     DAILY_TEST,
     "what fires at midnight counts on the day that begins",
   ]),
   {
-    says: `Streams of an API that crashed count for ${STREAM_LEASE_MS / 1_000} seconds more`,
+    says: `Streams of a crashed API count for ${STREAM_LEASE_MS / 1_000} seconds more`,
     heldBy: [
       [STREAMS_TEST, "streams of an API that crashed stop counting when their leases are over"],
       [STREAMS_TEST, "an open stream is renewed again and again, also after its lease was over"],
@@ -136,7 +136,7 @@ export const KEYS: Statement[] = [
     ],
   ),
   {
-    says: "Streams of a namespace without a limit of them are counted to ten seconds",
+    says: "a namespace's streams are counted to ten seconds",
     holds: () => assert.equal(RENEW_STREAMS_EVERY_MS, 10_000),
     heldBy: [[STREAMS_TEST, "streams of a namespace without a limit are written with a renewal"]],
   },
@@ -150,10 +150,10 @@ export const KEYS: Statement[] = [
     "requests: a key that asks more often is told how much is left",
   ]),
   {
-    says: `and stay for BELLHOP_AUDIT_RETENTION_DAYS (${readSettings(["BELLHOP_AUDIT_RETENTION_DAYS"], {}).BELLHOP_AUDIT_RETENTION_DAYS})`,
+    says: `They stay for BELLHOP_AUDIT_RETENTION_DAYS (${readSettings(["BELLHOP_AUDIT_RETENTION_DAYS"], {}).BELLHOP_AUDIT_RETENTION_DAYS})`,
     heldBy: [["core/store/audit-log.test.ts", "the retention removes what is older"]],
   },
-  held(`A value of more than ${n(MAX_AUDITED_CHARS)} characters of JSON is told by its length`, [
+  held(`For a value of more than ${n(MAX_AUDITED_CHARS)} characters of JSON only the length is shown`, [
     AUDIT,
     "a long value is told by its length",
   ]),
@@ -162,7 +162,7 @@ export const KEYS: Statement[] = [
     [NAMESPACES_TEST, "a name is taken once, also by several at once, and by one that is going"],
     [NAMESPACES_TEST, "there are so many namespaces and no more"],
   ),
-  held("and within a second its keys, its functions' URLs and its hooks open nothing", [
+  held("and within a second its keys, its functions' URLs and its hooks stop working", [
     NAMESPACES_TEST,
     "a namespace that is being deleted opens to nobody and takes nothing new",
   ]),
@@ -170,19 +170,19 @@ export const KEYS: Statement[] = [
     DELETION,
     "a deletion is an operator's to see, and nobody's to abort",
   ]),
-  held("of a call that was under way, goes within a minute and is counted too", [
+  held("for a call that was in progress is deleted within a minute and counted too", [
     DELETION,
     "what is written of a namespace after it is gone goes too, and is in the receipt",
   ]),
-  held("The namespace default is not deleted: 409 default_namespace", [
+  held("The namespace default cannot be deleted: 409 default_namespace", [
     DELETION,
     "default is not deleted, and what nobody has is not there",
   ]),
-  held("404 where there is none of that name, 409 namespace_closed where it is being deleted", [
+  held("404 if it does not exist, 409 namespace_closed if it is being deleted", [
     WHOAMI,
     "an operator is told where there is no such namespace, or one that is being deleted",
   ]),
-  held("that names another namespace than its own gets a 403, whether there is such a namespace or not", [
+  held("that names another namespace gets a 403, whether that namespace exists or not", [
     WHOAMI,
     "no other key acts elsewhere, and none is told whether there is such a namespace",
   ]),
@@ -191,18 +191,18 @@ export const KEYS: Statement[] = [
     [KEYS_TEST, "what a key cannot be is refused by its field, and makes nothing"],
   ),
   held(
-    "A scope that the caller's own key lacks, or a later expiry than its own, is a 403 that names the field",
+    "A scope that the caller's own key lacks, or an expiry later than its own, is a 403 that names the field",
     [KEYS_TEST, "nobody gets a key that may do more than his own, or for longer, by making or by rotating"],
   ),
   held(`a namespace has at most ${n(MAX_KEYS)} that are valid (409 too_many_keys)`, [
     "core/store/manage-keys.test.ts",
     "a namespace has so many valid keys and no more",
   ]),
-  held("anything else is a 403, whether there is such a function or not", [
+  held("Anything else is a 403, whether the function exists or not", [
     KEYS_TEST,
     "a key for some functions does what its scopes say to them, and nothing else",
   ]),
-  held("lastUsedAt is true to about a minute", [
+  held("lastUsedAt is accurate to about a minute", [
     "core/store/keys.test.ts",
     "a key's use is recorded once a minute at most",
   ]),
@@ -214,7 +214,7 @@ export const KEYS: Statement[] = [
     KEYS_TEST,
     "a rotation within the overlap of the one before is refused",
   ]),
-  held("A key with the scope admin or operator can only be rotated by itself (403)", [
+  held("A key with the scope admin or operator can be rotated only by itself (403)", [
     KEYS_TEST,
     "an admin's or operator's key can only be rotated by itself",
   ]),

@@ -27,7 +27,7 @@ const many = (count: number, value: string) =>
   Object.fromEntries(Array.from({ length: count }, (_, at) => [`n${at}`, value]));
 
 const bodies: Statement[] = [
-  statement(`request body; how slowly it may come | ${n(MAX_BODY_BYTES)} bytes`, async ({ tenant }) => {
+  statement(`request body; its minimum speed | ${n(MAX_BODY_BYTES)} bytes`, async ({ tenant }) => {
     const post = (bytes: number) => {
       const rest = JSON.stringify({ ...HTTP_TASK, body: "" }).length;
       return tenant.call("POST", "/v1/tasks", { body: { ...HTTP_TASK, body: x(bytes - rest) } });
@@ -130,7 +130,7 @@ const texts: Statement[] = [
     },
   ),
   statement(
-    "e-mail: recipients a list; subject; text, html; attachments | 100; 998; 500,000 characters each; 20 |",
+    "e-mail: recipients per list; subject; text, html; attachments | 100; 998; 500,000 characters each; 20 |",
     async (world) => {
       const list = (count: number) => Array<string>(count).fill("ada@example.com");
       const attachments = (count: number) =>
@@ -211,7 +211,7 @@ const functions: Statement[] = [
     ],
   ),
   held(`function timers | ${n(GUEST_LIMITS.timers)} at once`, [SANDBOX, "are bounded in number"]),
-  held(`recorded http response | ${MAX_RECORDED_BODY_BYTES / 1_024} KiB of body`, [
+  held(`recorded HTTP response | ${MAX_RECORDED_BODY_BYTES / 1_024} KiB of body`, [
     "runtime/runners/http.test.ts",
     "cuts a long body, and no character in two",
   ]),

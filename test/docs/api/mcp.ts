@@ -6,11 +6,8 @@ const TESTS = "api/mcp/mcp.test.ts";
 
 export const MCP: Statement[] = [
   held("200, the answer to a [message](#for-models); 202 for a notification", [TESTS, "what is no message"]),
-  held("what is no such message is a 400 bad_request", [
-    TESTS,
-    "what is no message of the protocol is a 400",
-  ]),
-  held("a page of an origin that is not in BELLHOP_CORS_ORIGINS a 403 forbidden", [
+  held("anything else is a 400 bad_request", [TESTS, "what is no message of the protocol is a 400"]),
+  held("a page of an origin that is not in BELLHOP_CORS_ORIGINS gets a 403 forbidden", [
     TESTS,
     "a page of another origin is refused, the operator's is not",
   ]),

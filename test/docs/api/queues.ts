@@ -23,11 +23,11 @@ export const QUEUES: Statement[] = [
     "a queue is made, read, changed, listed beside default",
   ]),
   statement(
-    "| concurrency | null | runs at once, 1 to 100,000 |",
+    "| concurrency | null | concurrent runs, 1 to 100,000 |",
     boundedLimit("concurrency", (concurrency) => ({ concurrency }), 100_000),
   ),
   statement(
-    "| perKey.concurrency | null | runs at once that have the same concurrencyKey, 1 to 100,000 |",
+    "| perKey.concurrency | null | concurrent runs with the same concurrencyKey, 1 to 100,000 |",
     boundedLimit("perKey.concurrency", (concurrency) => ({ perKey: { concurrency } }), 100_000),
   ),
   statement("limit is 1 to 100,000, per 1 s to 30 days; burst, 1 to 100,000,", async ({ tenant }) => {
@@ -45,11 +45,11 @@ export const QUEUES: Statement[] = [
       assert.ok((await put(rate)).status < 300);
   }),
   held(
-    `| rate | null | {"limit": 10, "per": "1s", "burst": 20}: starts in a time.`,
+    `| rate | null | {"limit": 10, "per": "1s", "burst": 20}: the start rate.`,
     ["core/store/queues/queues.test.ts", "lets as many start as its bucket holds"],
     [API, "a queue is made, read, changed, listed beside default"],
   ),
-  held("is how many may start at once after a rest, by default as many as limit", [
+  held("is how many may start at once after an idle period, by default as many as limit", [
     "core/store/queues/queues.test.ts",
     "lets as many start as its bucket holds",
   ]),
@@ -58,11 +58,11 @@ export const QUEUES: Statement[] = [
     "per key is of each rate key",
   ]),
   held(
-    "| restOn429 | false | whether a 429 or 503 with Retry-After to an http task pauses the queue until then, up to 24 hours |",
+    "| restOn429 | false | whether a 429 or 503 with Retry-After to an HTTP task pauses the queue until then, up to 24 hours |",
     ["runtime/runners/rest-queue.test.ts", "a 429 or 503 that says when to come back rests the queue"],
     ["core/store/queues/rest-queue.test.ts", "is paused until then, and not for a shorter time than before"],
   ),
-  held("| rateKey | null | the same of its perKey.rate |", [
+  held("| rateKey | null | the same for its perKey.rate |", [
     "core/store/queues/queues.test.ts",
     "per key is of each rate key",
   ]),
@@ -78,7 +78,7 @@ export const QUEUES: Statement[] = [
     API,
     "have the priority that they name",
   ]),
-  held("| paused | as it is | whether none of its runs starts |", [
+  held("| paused | unchanged | whether its runs are held back |", [
     "core/store/queues/queues.test.ts",
     "stays paused while its limits are changed, unless that says otherwise",
   ]),
@@ -92,7 +92,7 @@ export const QUEUES: Statement[] = [
     }),
   ),
   statement(
-    `A queue's name is formed like a function's; a namespace has up to ${n(MAX_QUEUES)} besides default`,
+    `The rules for a queue's name are those of functions; a namespace has up to ${n(MAX_QUEUES)} in addition to default`,
     async ({ api, tenant }) => {
       const put = (name: string) => tenant.call("PUT", `/v1/queues/${name}`, { body: {} });
       for (const name of ["A", "1a", "a_b", "a".repeat(64)])
@@ -106,7 +106,7 @@ export const QUEUES: Statement[] = [
       assert.equal((await put("default")).status, 200);
     },
   ),
-  held("is not deleted: 409 queue_in_use", [API, "a queue that something names is not deleted"]),
+  held("cannot be deleted: 409 queue_in_use", [API, "a queue that something names is not deleted"]),
   held(
     "A task or a call that names a queue which does not exist is a 422 unknown_queue",
     [API, "it is one namespace's"],

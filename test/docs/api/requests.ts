@@ -17,7 +17,7 @@ const SLOW = "test/system/slow-callers.test.ts";
 const inWords = (seconds: number) => ({ 2: "two", 10: "ten" })[seconds] ?? n(seconds);
 
 const opening: Statement[] = [
-  statement("A key that is revoked is refused within a second everywhere", async ({ api, tenant }) => {
+  statement("A revoked key is refused everywhere within a second", async ({ api, tenant }) => {
     assert.ok(REMEMBER_MS < 1_000);
     assert.equal((await tenant.call("GET", "/v1/whoami")).status, 200);
     await api.db
@@ -27,7 +27,7 @@ const opening: Statement[] = [
       .execute();
     await until(async () => (await tenant.call("GET", "/v1/whoami")).status === 401 || undefined);
   }),
-  held('leads to what to do about it: Link: </docs/errors#invalid_input>; rel="help"', [
+  held('links to what to do about it: Link: </docs/errors#invalid_input>; rel="help"', [
     "api/docs/docs.test.ts",
     "an error of the API leads to its place there",
   ]),
@@ -35,7 +35,7 @@ const opening: Statement[] = [
     "test/system/raw-requests.test.ts",
     "answers 400 and closes",
   ]),
-  held("another one is a 415 with Accept-Encoding: identity", [
+  held("any encoding is a 415 with Accept-Encoding: identity", [
     "api/app.test.ts",
     "an encoded body of /v1 is a 415 in plain words that says what is taken",
   ]),
@@ -48,39 +48,39 @@ const opening: Statement[] = [
     ["test/system/failed-calls.test.ts", "whose result or error holds U+0000 is told as its run says"],
   ),
   held(
-    "Unknown fields are refused by name, so that a typo is not silently a default",
+    "Unknown fields are refused by name, so that a typo does not silently become a default",
     ["core/contracts/task-input.test.ts", "a field of nobody is refused by name, also deep inside"],
     ["api/http/routes.test.ts", "every route refuses a parameter that nobody knows, by its name"],
     ["api/http/routes.test.ts", "a parameter that is given twice and counts once is refused"],
     ["api/bodies/refuse-body.test.ts", "a POST that takes no body refuses a field by its name"],
   ),
-  held("A path with a method that it does not take is a 405 with Allow, an OPTIONS a 204 with it", [
+  held("A path with a method that it does not support is a 405 with Allow, an OPTIONS a 204 with it", [
     "api/http/routes.test.ts",
     "a known path with another method is a 405 that says which it takes",
   ]),
-  held("A GET with If-None-Match is answered 304 where both are still so", [
+  held("A GET with If-None-Match is answered 304 if both are unchanged", [
     "api/http/entity.test.ts",
     "already is told so",
   ]),
-  held("made only where the thing is what the caller has seen, by the first half alone", [
+  held("made only if the definition (the first half) is what the caller has seen", [
     "api/http/entity.test.ts",
     "who has seen a queue is shown what waits in it by now, and may change it by what he saw",
   ]),
   held(
-    "otherwise it is a 412 precondition_failed, and nothing is changed, nor made where there is none",
+    "otherwise it is a 412 precondition_failed, and nothing is changed or created",
     ["api/http/entity.test.ts", "is changed only where it is what its caller has seen"],
     ["api/http/entity.test.ts", "what is not there matches nothing, and is not made"],
     ["api/http/entity.test.ts", "of many who have seen the same, one changes it"],
   ),
   held(
-    "A change with If-None-Match: * is made only where there is nothing",
+    "A change with If-None-Match: * is made only if the resource does not exist",
     [
       "api/http/entity.test.ts",
       "with If-None-Match a thing is made only where there is none, and changed only where it is another",
     ],
     ["api/http/entity.test.ts", "of many who make a thing where there is none, one makes it"],
   ),
-  held("and where the header cannot be read, a change is refused as 400 unsupported_condition", [
+  held("or if the header cannot be parsed, a change is refused as 400 unsupported_condition", [
     "api/http/entity.test.ts",
     "a condition is refused by its header where nothing has an ETag, and where it cannot be read",
   ]),
@@ -110,7 +110,7 @@ const idempotency: Statement[] = [
       for (const key of ["!", "x".repeat(255), "~"]) assert.equal((await post(key)).status, 201);
     },
   ),
-  held("with Idempotency-Replayed: true, whatever has become of things since", [
+  held("with Idempotency-Replayed: true, whatever has changed since", [
     "api/tasks/routes.test.ts",
     "a task made again under its key is answered as the first time, also once it is removed",
   ]),
@@ -118,7 +118,7 @@ const idempotency: Statement[] = [
     "core/store/idempotency.test.ts",
     "a request waits for one with its key until that takes too long, and what it does after that as ever",
   ]),
-  statement("An answer of more than 4,000,000 bytes is not kept", () => {
+  statement("A response of more than 4,000,000 bytes is not kept", () => {
     assert.equal(MAX_KEPT_ANSWER_BYTES, 4_000_000);
   }),
   held("a repetition is a 409 answer_not_kept", [
@@ -136,7 +136,7 @@ const idempotency: Statement[] = [
     ["api/tasks/http-body.test.ts", "under an idempotency key another text is another request"],
   ),
   held(
-    "A key is kept for 24 hours, for each path of a namespace apart; what was refused leaves it free",
+    "A key is kept for 24 hours, separately for each path of a namespace; a refused request leaves it free",
     ["core/store/idempotency.test.ts", "a key is kept for a day: then it is as good as new, and swept"],
     ["core/store/idempotency.test.ts", "another operation or namespace has keys of its own"],
     ["api/http/idempotency.test.ts", "what was refused may be sent again, put right, with the same key"],
@@ -149,7 +149,7 @@ const slowCallers: Statement[] = [
     "heads have to come as well",
   ]),
   held(
-    `${n(body.bytesPerSecond)} bytes a second, while it is read; each byte pays for a millisecond of waiting, and who owes ${inWords(body.graceMs / 1_000)} seconds is too slow: so no pause is longer | 408 request_body_too_slow`,
+    `${n(body.bytesPerSecond)} bytes a second, while it is read; each byte pays for a millisecond of waiting, and a caller who owes ${inWords(body.graceMs / 1_000)} seconds is too slow: no pause may be longer | 408 request_body_too_slow`,
     [SLOW, "bodies of the API and of hooks have to come as well"],
     ["api/fn/call-body.test.ts", "that does not come is refused, and holds nothing"],
     ["api/edge/least-rate.test.ts", "a burst buys no pause"],
@@ -163,7 +163,7 @@ const slowCallers: Statement[] = [
     [SLOW, "who is answered while still sending may pause longer than the grace"],
   ),
   held(
-    `${n(response.bytesPerSecond)} bytes a second, while there is something to take; who owes ${response.graceMs / 1_000} seconds is too slow | the connection is reset`,
+    `${n(response.bytesPerSecond)} bytes a second, while there is something to read; a caller who owes ${response.graceMs / 1_000} seconds is too slow | the connection is reset`,
     ["api/edge/stalled-readers.test.ts", "who takes nothing of what is there for a minute is cut off"],
     ["api/edge/stalled-readers.test.ts", "who takes a large answer piece by piece is not cut off"],
     [SLOW, "two hundred readers who do not read hold their share alone, for a while"],
@@ -174,7 +174,7 @@ const slowCallers: Statement[] = [
     ["api/fn/direct-answer.test.ts", "who was cut off for not reading is told apart from who left"],
   ),
   held(
-    `Uploads of functions have ${n(uploads.all)} bytes to themselves, of a namespace ${n(uploads.namespace)}`,
+    `Uploads of functions have a separate limit of ${n(uploads.all)} bytes, ${n(uploads.namespace)} per namespace`,
     [
       "api/bodies/body.test.ts",
       "uploads of one namespace leave room for those of three others, each of the largest",
@@ -187,7 +187,7 @@ const slowCallers: Statement[] = [
     ["api/hooks/hooks.test.ts", "the body of a call is counted until its run is recorded"],
   ),
   held(
-    "beyond it is a 503 too_many_bodies with Retry-After",
+    "beyond that it is a 503 too_many_bodies with Retry-After",
     ["api/fn/call-body.test.ts", "for which there is no memory left is refused, and may be sent again"],
     ["api/fn/answer-queued.test.ts", "a body beyond the share is refused, and no more of it is read"],
   ),
@@ -196,7 +196,7 @@ const slowCallers: Statement[] = [
     "more connections than there may be are closed as they come",
   ]),
   held(
-    `overloaded: others have waited for more than ${LONGEST_WAIT_MS / 1_000} s for a connection to it, and nothing was done`,
+    `overloaded: other requests have waited for more than ${LONGEST_WAIT_MS / 1_000} s for a database connection, and nothing was done`,
     ["api/http/shed-load.test.ts", "while others wait long for the database"],
   ),
   held("an idle one is closed after 5 s", [
@@ -207,7 +207,7 @@ const slowCallers: Statement[] = [
 
 const pages: Statement[] = [
   held(
-    `A page ends early where results, errors or definitions are large, at some ${MAX_PAGE_BYTES / 1_000_000} MB of them`,
+    `A page ends early if results, errors or definitions are large, at some ${MAX_PAGE_BYTES / 1_000_000} MB of them`,
     ["core/store/walk.test.ts", "results is bounded in bytes"],
   ),
   statement("Lists take limit (1 to 200, default 50)", async ({ tenant }) => {
@@ -224,7 +224,7 @@ const pages: Statement[] = [
     ["api/tasks/filters.test.ts", "tasks are found by each parameter, by several at once"],
   ),
   held(
-    "An unknown one is a 422 that names it, and so is a value that cannot be",
+    "An unknown one is a 422 that names it, and so is an invalid value",
     [
       "api/runs/filters.test.ts",
       "a parameter that nobody knows, or a value that cannot be, is refused by name",
@@ -235,7 +235,7 @@ const pages: Statement[] = [
     ],
   ),
   held(
-    `a page looks through a part of the list, ${n(MAX_ROWS)} rows or, of open runs, ${n(MAX_OPEN_ROWS)}`,
+    `a page searches part of the list, ${n(MAX_ROWS)} rows or, for open runs, ${n(MAX_OPEN_ROWS)}`,
     ["core/store/tasks/filter.test.ts", "filters narrow each other, whichever are combined"],
     ["core/store/runs/filter.test.ts", "filters narrow each other, whichever are combined"],
   ),

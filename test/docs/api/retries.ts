@@ -19,9 +19,9 @@ const limitRow = (field: "ttl" | "deadline", meaning: string) =>
 
 export const RETRIES: Statement[] = [
   limitRow("ttl", "how long a run may wait for its first attempt, from its scheduledFor"),
-  limitRow("deadline", "how long a run may take in all, from its scheduledFor"),
+  limitRow("deadline", "how long a run may take in total, from its scheduledFor"),
   statement(
-    "| pauseAfterFailures | null | after so many failed runs in a row the task is paused, 1 to 100 |",
+    "| pauseAfterFailures | null | the task is paused after this many consecutive failed runs, 1 to 100 |",
     bounded(HTTP_TASK, {
       field: "pauseAfterFailures",
       takes: [{ pauseAfterFailures: 1 }, { pauseAfterFailures: 100 }, { pauseAfterFailures: null }],
@@ -33,7 +33,7 @@ export const RETRIES: Statement[] = [
     "what is left out of a catch-up has its default",
   ]),
   statement(
-    "| window | null | what was missed longer ago is not made up for; at least 1 s |",
+    "| window | null | instants missed longer ago are not made up for; at least 1 s |",
     bounded(HTTP_TASK, {
       field: "catchUp.window",
       takes: [{ catchUp: { window: "1s" } }, { catchUp: { window: null } }],
@@ -41,7 +41,7 @@ export const RETRIES: Statement[] = [
     }),
   ),
   statement(
-    "| max | 100 | of all: the newest so many, 1 to 1,000 |",
+    "| max | 100 | with all: how many of the newest, 1 to 1,000 |",
     bounded(HTTP_TASK, {
       field: "catchUp.max",
       takes: [{ catchUp: { max: 1 } }, { catchUp: { max: 1_000 } }, { catchUp: {} }],
@@ -52,7 +52,7 @@ export const RETRIES: Statement[] = [
     "core/domain/retry.test.ts",
     "without jitter the wait grows by the factor up to the cap",
   ]),
-  held("the nth of waits, or the last one where there are fewer", [
+  held("the nth of waits, or the last one if there are fewer", [
     "core/domain/retry.test.ts",
     "a list says each, its last one what follows",
   ]),
@@ -72,11 +72,11 @@ export const RETRIES: Statement[] = [
       refuses: [list(["0ms"]), list([`${7 * DAYS_MS + 1}ms`])],
     }),
   ),
-  held("what is tried again while attempts are left; every other failure is final at once", [
+  held("the failures that are retried while attempts are left; every other failure is final at once", [
     "core/domain/retry.test.ts",
     "retry.on says which failures are tried again, and the others fail at once",
   ]),
-  held("Bellhop's own, such as worker_lost, too", [
+  held("including Bellhop's own, such as worker_lost", [
     "core/store/runs/rescue.test.ts",
     "a lost run whose failure is not in its task's list is not tried again",
   ]),
@@ -92,12 +92,12 @@ export const RETRIES: Statement[] = [
       refuses: [listed(0), listed(101)],
     }),
   ),
-  held("where it would be final by itself, a 404 for one", [
+  held("even if it would otherwise be final, such as a 404", [
     "core/domain/retry.test.ts",
     "retry.on says which failures",
   ]),
   statement(
-    "An unknown code is a 422 that names it. So are those that the list has no say in: function_retry, function_fatal, expired, deadline_exceeded, outcome_unknown and response_lost",
+    "An unknown code is a 422 that names it. So are those that the list does not control: function_retry, function_fatal, expired, deadline_exceeded, outcome_unknown and response_lost",
     bounded(HTTP_TASK, {
       field: "retry.on.1",
       takes: [{ retry: { on: [503, "worker_lost", "504", "4xx"] } }],
@@ -123,7 +123,7 @@ export const RETRIES: Statement[] = [
     ["runtime/attempt.test.ts", "a run that was claimed after its ttl is not run"],
   ),
   held(
-    "has failed as deadline_exceeded and goes to the dead letters as usual",
+    "fails as deadline_exceeded and becomes a dead letter as usual",
     ["core/domain/retry.test.ts", "no retry is planned for the deadline or later"],
     ["runtime/attempt.test.ts", "the deadline cuts an attempt short"],
     [

@@ -104,7 +104,7 @@ export const ROUTE_STATEMENTS: Statement[] = [
     heldBy: [["api/calls/invoke.test.ts", "a run that failed with"]],
   },
   held(
-    `no end within the function's wallMs and ${QUEUE_WAIT_MS / 1_000} seconds, the run goes on`,
+    `no end within the function's wallMs and ${QUEUE_WAIT_MS / 1_000} seconds, the run continues`,
     ["core/domain/call-durations.test.ts", "its attempt has more, and its caller waits longer still"],
     ["api/calls/waiting.test.ts", "who waits is let go when his time is over, and not before"],
   ),
@@ -112,8 +112,8 @@ export const ROUTE_STATEMENTS: Statement[] = [
     "api/calls/waiting.test.ts",
     "beyond a thousand callers who wait, the next is told so",
   ]),
-  held(`build_overloaded (more than ${MAX_WAITING_BUILDS} uploads of the namespace wait to be built)`, [
-    "functions/build/build-revision.test.ts",
-    "is refused where too many of its tenant wait",
-  ]),
+  held(
+    `build_overloaded (more than ${MAX_WAITING_BUILDS} uploads of the namespace are waiting to be built)`,
+    ["functions/build/build-revision.test.ts", "is refused where too many of its tenant wait"],
+  ),
 ];

@@ -25,11 +25,11 @@ const ERRORS = "| code | retried | |";
 
 export const RUNS: Statement[] = [
   held(
-    `Beyond ${MAX_KEPT_INPUT_BYTES / 1024} KB of JSON text (${n(MAX_KEPT_INPUT_BYTES)} bytes) it is not kept`,
+    `Beyond ${MAX_KEPT_INPUT_BYTES / 1024} KB of JSON text (${n(MAX_KEPT_INPUT_BYTES)} bytes) it is not stored`,
     ["core/domain/kept-input.test.ts", "an input is kept up to its bound, which counts bytes of JSON text"],
     ["test/system/secrets.test.ts", "a run shows the input of its call without secrets, bounded"],
   ),
-  held(`the first ${MAX_RECORDED_REQUESTS} that were over`, [
+  held(`first ${MAX_RECORDED_REQUESTS} completed requests`, [
     "core/domain/attempt-facts.test.ts",
     "the first ones are kept, the others counted",
   ]),
@@ -38,12 +38,12 @@ export const RUNS: Statement[] = [
     "a run is told what its isolate was and took",
   ]),
   held(
-    "Cancelling a waiting run ends it at once (200). A running one is asked to stop (202)",
+    "Cancelling a waiting run ends it at once (200). An active one is asked to stop (202)",
     ["api/runs/routes.test.ts", "cancelling what waits ends it at once"],
     ["api/runs/routes.test.ts", "cancelling what runs asks its worker: 202, and again 202"],
   ),
   held(
-    "That hears of it within a second, whichever it is and however the run came to it; where the bell is lost, at its next heartbeat",
+    "The worker learns of this within a second, whichever it is and however it got the run; if the bell is lost, at its next heartbeat",
     [CANCEL, "closes the connection of an http call"],
     [CANCEL, "reaches the signal of"],
     [CANCEL, "reaches the runs of every worker, all of a task"],
@@ -51,11 +51,11 @@ export const RUNS: Statement[] = [
     ["runtime/worker.test.ts", "a cancel whose bell was lost is found by the heartbeat"],
   ),
   held(
-    "what goes on all the same is ended within two seconds",
+    "anything that continues anyway is ended within two seconds",
     [CANCEL, "ends a function that ignores its signal"],
     ["runtime/attempt.test.ts", "a runner that ignores its abort is left behind after the grace"],
   ),
-  held("A run that is over, or dead, is a 409 run_not_open", [
+  held("A run that has ended, or is dead, is a 409 run_not_open", [
     "api/runs/routes.test.ts",
     "what has ended, or is a dead letter, cannot be cancelled: 409",
   ]),
@@ -68,7 +68,7 @@ export const RUNS: Statement[] = [
     "runtime/runners/http.test.ts",
     "is retryable for the statuses that may pass",
   ]),
-  held(`up to ${GUEST_LIMITS.causes} of what it was caused by`, [
+  held(`up to ${GUEST_LIMITS.causes} causes`, [
     "runtime/sandbox/error-causes.test.ts",
     "causes are bounded, whether they go round, on for ever or cannot be read",
   ]),
@@ -77,7 +77,7 @@ export const RUNS: Statement[] = [
     "by a result that is nested too deeply to be recorded fails of that, and may not be tried again",
   ]),
   statement(
-    `at most ${n(REDRIVE_BATCH)} a call: repeat while redriven is ${REDRIVE_BATCH}`,
+    `at most ${n(REDRIVE_BATCH)} per call: repeat while redriven is ${REDRIVE_BATCH}`,
     async (world) => {
       const { tenant } = world;
       await bury(world, REDRIVE_BATCH + 1);

@@ -59,14 +59,14 @@ const UNFIRED = "core/store/expectations/unfired.test.ts";
 
 export const SCHEDULES: Statement[] = [
   statement(
-    `${DENSITY_SLICES} slices of the time to come, 1 minute to ${MAX_WITHIN_MS / DAY_MS} days of it`,
+    `${DENSITY_SLICES} slices of the time ahead, 1 minute to ${MAX_WITHIN_MS / DAY_MS} days of it`,
     async ({ tenant }) => {
       const get = (within: string) => tenant.call("GET", `/v1/upcoming/density?within=${within}`);
       for (const within of ["59s", "32d"]) assertProblem(await get(within), 422, "invalid_input", ["within"]);
       for (const within of ["1m", "31d"]) assert.equal((await get(within)).body.items.length, DENSITY_SLICES);
     },
   ),
-  held(`of very many tasks the next ${n(MAX_DENSITY_TASKS)} count`, [
+  held(`of very many tasks it counts the next ${n(MAX_DENSITY_TASKS)}`, [
     "core/store/tasks/count-upcoming.test.ts",
     "a task that fires too often is taken to go on as it began",
   ]),
@@ -85,7 +85,7 @@ export const SCHEDULES: Statement[] = [
     const { items } = (await world.tenant.call("GET", "/v1/tasks")).body;
     assert.equal(Date.parse(items[0].nextRunAt) - Date.parse(items[0].createdAt), MIN_EVERY_MS);
   }),
-  statement(`of a list of expressions, at most ${MAX_EXPRESSIONS}, by any one`, async (world) => {
+  statement(`with a list of expressions, at most ${MAX_EXPRESSIONS}, by any of them`, async (world) => {
     const list = (length: number) => withSchedule({ cron: Array<string>(length).fill("0 9 * * *") });
     const refuses = [list(MAX_EXPRESSIONS + 1)];
     await bounded(HTTP_TASK, { field: "schedule.cron", takes: [list(MAX_EXPRESSIONS)], refuses })(world);
@@ -142,10 +142,10 @@ export const SCHEDULES: Statement[] = [
       await bounded(HTTP_TASK, { field: "schedule.delay", takes, refuses })(world);
     },
   ),
-  statement('Answers use the shortest exact form: "90s", "1h"', () =>
+  statement('Responses use the shortest exact form: "90s", "1h"', () =>
     assert.deepEqual([90_000, 3_600_000].map(formatDuration), ["90s", "1h"]),
   ),
-  statement("(0 and 7 are Sunday, names work, in full or by three letters)", () => {
+  statement("(0 and 7 are Sunday; names work, in full or as three letters)", () => {
     const sunday = new Date("2026-11-29T00:00:00Z");
     for (const day of ["0", "7", "SUN", "sun", "Sunday"]) {
       const next = nextOccurrence(cronIn(`0 0 * * ${day}`, "UTC"), sunday, new Date(sunday.getTime() - 1));
@@ -160,14 +160,14 @@ export const SCHEDULES: Statement[] = [
     );
   }),
   held(
-    "lists, ranges (also round the end: 22-2), steps, L, L-2, 15W, LW, 5L, # (1#2: the second Monday)",
+    "lists, ranges (also across the end: 22-2), steps, L, L-2, 15W, LW, 5L, # (1#2: the second Monday)",
     ["core/domain/schedule/cron-fields.test.ts", "ranges go round"],
     ["core/domain/schedule/cron-fields.test.ts", "L is the month's last day"],
     ["core/domain/schedule/cron-fields.test.ts", "15W is the weekday nearest"],
     ["core/domain/schedule/cron-fields.test.ts", "1#2 is the second Monday, 5L the last Friday"],
   ),
   held(
-    `after ${MAX_SEARCH_MS} ms of it the answer holds what was found`,
+    `after ${MAX_SEARCH_MS} ms the response has the instants found so far`,
     ["api/schedules/preview.test.ts", `a preview shows what it finds in ${MAX_SEARCH_MS} ms of search`],
     ["core/store/tasks/upcoming.test.ts", "a task's next instants are those that are found in time"],
   ),
@@ -213,35 +213,35 @@ export const SCHEDULES: Statement[] = [
       "02:45",
     ]);
   }),
-  held(`those that are found more than ${MISSED_AFTER_MS / 1_000} seconds late`, [
+  held(`those found more than ${MISSED_AFTER_MS / 1_000} seconds late`, [
     "core/domain/catch-up.test.ts",
     "an instant that is staged in time fires, whatever the catch-up",
   ]),
   statement(
-    '| {"within": "2h"} | so long after its scheduledFor; at least 1 ms |',
+    '| {"within": "2h"} | this long after its scheduledFor; at least 1 ms |',
     bounded(HTTP_TASK, {
       field: "expect.within",
       takes: [{ expect: { within: "1ms" } }, { expect: { by: "23:59" } }, { expect: null }],
       refuses: [{ expect: { within: "0ms" } }],
     }),
   ),
-  held('| {"by": "08:00"} | when the clocks of the schedule\'s timezone show that time next', [
+  held('| {"by": "08:00"} | when the clocks of the schedule\'s timezone next show that time', [
     "core/domain/expectation.test.ts",
     "a time of day is the next one after the instant, by the clocks of the schedule",
   ]),
-  held('Where it has not, it is told of once: the run has "expectation": "missed"', [
+  held('If it has not, this is reported once: the run has "expectation": "missed"', [
     WATCH,
     "a run that does not is told of once, whoever looks and however often, with all that follows",
   ]),
   held(
-    `tell of an instant that is more than ${MISSED_AFTER_MS / 1_000} seconds past and has no run`,
+    `report an instant that is more than ${MISSED_AFTER_MS / 1_000} seconds past and has no run`,
     [
       UNFIRED,
       "tasks that are paused, cancelled, not overdue, being staged, or that expect nothing are not told of",
     ],
     [UNFIRED, "its run, once there is one, is late and is not told of again"],
   ),
-  held("While runs of the task go on overrunning, only the first of them is told of.", [
+  held("While runs of the task keep overrunning, only the first one is reported.", [
     WATCH,
     "of overruns in a row the first is told, with wait and run time side by side",
   ]),
@@ -254,7 +254,7 @@ export const SCHEDULES: Statement[] = [
       assert.equal((await put(MAX_CALENDAR_DATES)).status, 201);
     },
   ),
-  held("PUT answers 201 or 200 with {name, dates, createdAt, updatedAt}", [
+  held("PUT returns 201 or 200 with {name, dates, createdAt, updatedAt}", [
     CALENDARS,
     "a calendar is put, read, listed and removed",
   ]),
@@ -262,15 +262,15 @@ export const SCHEDULES: Statement[] = [
     "core/store/calendars/change.test.ts",
     "a namespace has at most",
   ]),
-  held("A task that names a calendar which is not there is a 422 unknown_calendar that names the field", [
+  held("A task that names a calendar which does not exist is a 422 unknown_calendar that names the field", [
     CALENDARS,
     "its calendar is looked up, and its days do not fire",
   ]),
-  held("Dates that leave a task no instant are a 422 where it is made", [
+  held("If dates leave a task without instants, it is a 422 when the task is created", [
     "core/store/calendars/change.test.ts",
     "that is not there, or that leaves it no instant",
   ]),
-  held("A calendar that tasks name is not removed: 409 calendar_in_use, which names some of them", [
+  held("A calendar that tasks name cannot be removed: 409 calendar_in_use, which names some of them", [
     CALENDARS,
     "its calendar is looked up, and its days do not fire",
   ]),
@@ -284,11 +284,11 @@ export const SCHEDULES: Statement[] = [
     "api/clock/routes.test.ts",
     "without a clock for tests there is none",
   ]),
-  held(`it leads at most ${n(MAX_ADVANCE_MS / DAY_MS)} days on and never back`, [
+  held(`it leads at most ${n(MAX_ADVANCE_MS / DAY_MS)} days ahead and never back`, [
     "api/clock/routes.test.ts",
     "what cannot be is refused by its field, and moves nothing",
   ]),
-  held("An advance to where the clock stands is a 200", [
+  held("An advance to the clock's current time is a 200", [
     "test/system/virtual-clock.test.ts",
     "what lies before the clock is refused",
   ]),

@@ -14,7 +14,7 @@ export const SIGNING_STATEMENTS: Statement[] = [
     "is by each secret that is valid, of the very bytes, and the same run has the same id",
   ]),
   held(
-    "The one before it stays valid until the next rotation, and requests carry a signature by each of the two",
+    "The previous one stays valid until the next rotation, and requests carry a signature by each of the two",
     [SIGNING, "after a rotation the one before stays valid, until the next one"],
   ),
   held("requests are not signed, and both routes are a 503 secrets_unavailable", [

@@ -28,7 +28,7 @@ export const TASK_SECRETS: Statement[] = [
     RUNNER,
     "a header that could not be sent with its secret says so",
   ]),
-  held("a body that holds one is not repeated, so that the 307 or 308 is the answer", [
+  held("a body that contains one is not repeated, so that the 307 or 308 is the response", [
     RUNNER,
     "a body that holds one is not repeated to another origin",
   ]),

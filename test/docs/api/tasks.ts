@@ -37,7 +37,7 @@ const backoffRow = (field: "initial" | "max", shown: string, is: string, [least,
   );
 
 const fields: Statement[] = [
-  held("Fields of every task; null stands for the default", [
+  held("null selects the default, and for an object it selects the defaults of all its fields", [
     "api/tasks/put.test.ts",
     "null is the default of its field, so that what an answer shows can be sent back",
   ]),
@@ -65,7 +65,7 @@ const fields: Statement[] = [
     }),
   ),
   statement(
-    `| retry.maxAttempts | ${retry.maxAttempts} | attempts in all, 1 to 100 |`,
+    `| retry.maxAttempts | ${retry.maxAttempts} | total attempts, 1 to 100 |`,
     bounded(HTTP_TASK, {
       field: "retry.maxAttempts",
       takes: [{ retry: { maxAttempts: 1 } }, { retry: { maxAttempts: 100 } }],
@@ -93,7 +93,7 @@ const fields: Statement[] = [
       refuses: [{ timeout: "99ms" }, { timeout: "3600001ms" }],
     }),
   ),
-  statement("| labels | {} | up to 32 names with text values |", async (world) => {
+  statement("| labels | {} | up to 32 names with string values |", async (world) => {
     const many = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, "x"]));
     const takes = [{ labels: many(32) }];
@@ -127,7 +127,7 @@ const http: Statement[] = [
     "end after five",
   ]),
   held(
-    "307 and 308, and for GET and HEAD all of them. 301, 302 and 303 to another method fail as the status they are",
+    "307 and 308, and for GET and HEAD all of them. 301, 302 and 303 to another method fail with that status",
     ["core/egress/redirect.test.ts", "follows by `true` what keeps method and body, by `as-get` all"],
     ["runtime/runners/http.test.ts", "fails where a redirect would have lost the body, and says so"],
   ),
@@ -135,7 +135,7 @@ const http: Statement[] = [
     "core/egress/interim-responses.test.ts",
     "hears the answer behind it, and the connection serves on",
   ]),
-  held("A 101, which nothing asks for, is bad_response", [
+  held("A 101, which no request asks for, is bad_response", [
     "core/egress/interim-responses.test.ts",
     "that is answered 101 fails in plain words",
   ]),
@@ -162,7 +162,7 @@ const named: Statement[] = [
 ];
 
 const changes: Statement[] = [
-  held("and brings the default of another field back", [
+  held("and resets any other field to its default", [
     "api/tasks/patch.test.ts",
     "null brings a field's default back",
   ]),
@@ -188,19 +188,19 @@ const changes: Statement[] = [
 ];
 
 const sets: Statement[] = [
-  held("it is made (201), or becomes that (200), and what is left out has its default", [
-    "api/tasks/put.test.ts",
-    "the first makes the task, the same once more changes nothing",
-  ]),
-  held("type stays: another one is a 422. So is whatever a POST would refuse", [
+  held(
+    "it creates the task (201) or replaces its definition (200), and fields that are left out get their defaults",
+    ["api/tasks/put.test.ts", "the first makes the task, the same once more changes nothing"],
+  ),
+  held("type cannot change: another one is a 422. So is anything that a POST would refuse", [
     "api/tasks/put.test.ts",
     "what cannot be put is refused by its field, and changes nothing",
   ]),
-  held("?dryRun=true does nothing, and answers 200 with what would be done", [
+  held("?dryRun=true changes nothing, and answers 200 with what would be done", [
     "api/tasks/put.test.ts",
     "a dry run says what would be done, and does nothing",
   ]),
-  held(`Where either has more than ${n(MAX_SHOWN_CHARS)} characters of JSON`, [
+  held(`If either has more than ${n(MAX_SHOWN_CHARS)} characters of JSON`, [
     "core/domain/definition-diff.test.ts",
     "a value that is long is told to have changed",
   ]),
@@ -248,7 +248,7 @@ const keys: Statement[] = [
 const DEDUP_TEST = "api/tasks/dedup.test.ts";
 const duplicates: Statement[] = [
   held(
-    "within the window (1 s to 24 h, back from now), nothing is made, and the answer is a 200 with the task that was",
+    "within the window (1 s to 24 h, back from now), nothing is created, and the response is a 200 with the existing task",
     [DEDUP_TEST, "a window has its bounds, and is no part of a task"],
     [DEDUP_TEST, "the window is that of who asks, back from now"],
     [
@@ -256,15 +256,15 @@ const duplicates: Statement[] = [
       "the same content within the window is answered with the task that was made, and makes none",
     ],
   ),
-  held("who waits for it longer than 2 s gets a 409 duplicate_under_way", [
+  held("a request that waits for it longer than 2 s gets a 409 duplicate_under_way", [
     "core/store/dedup.test.ts",
     "who comes while the same is being made waits for it, until that takes too long",
   ]),
-  held("one that makes nothing has the status 200", [
+  held("one that creates nothing has the status 200", [
     DEDUP_TEST,
     "items of a batch are found among themselves and among other tasks",
   ]),
-  held("the answer is a 200 with that run, however it has ended, unless it was cancelled", [
+  held("the response is a 200 with that run, however it ended, unless it was cancelled", [
     DEDUP_TEST,
     "a run now of the same task with the same input is the one that was made within the window",
   ]),
