@@ -19,7 +19,7 @@ const NEIGHBOUR = "neighbour";
 const NEIGHBOUR_SOURCE = "export default (input: number) => input + 1;";
 const NEIGHBOUR_PAUSE_MS = 200;
 /** How long to wait for the successor of a spare that was taken; later ones count as growth. */
-const RECOVERY_MS = 300;
+const RECOVERY_MS = 3_000;
 const LOOK_MS = 20;
 
 export interface Bout {
@@ -47,9 +47,19 @@ interface Neighbours {
   faults: string[];
 }
 
+/** Of what may not end by the clock: a busy machine may take its time. */
+const PATIENT_WALL_MS = 20_000;
+/** A machine on which a visit to an idle neighbour takes so and so long may be late by so many times that. */
+const VISITS_OF_SLACK = 50;
+
+function wallMsOf({ limits, expect }: Attack): number {
+  const { wallMs = DEFAULT_LIMITS.wallMs } = limits ?? {};
+  return expect.codes?.includes("function_timeout") ? wallMs : Math.max(wallMs, PATIENT_WALL_MS);
+}
+
 /** An upload is bounded by the processor time of its compiler, and by the clock so that a busy machine may take its time. */
-function allowedMs({ limits }: Attack, outcome: Outcome): number {
-  return outcome.kind === "refused" ? COMPILER_LIMITS.wallMs : (limits?.wallMs ?? DEFAULT_LIMITS.wallMs);
+function allowedMs(attack: Attack, outcome: Outcome): number {
+  return outcome.kind === "refused" ? COMPILER_LIMITS.wallMs : wallMsOf(attack);
 }
 
 export class Arena {
@@ -107,7 +117,7 @@ export class Arena {
     const accompliceKey = await makeNamespace(databaseUrl, "accomplice");
     const accomplice = new Client(api.url, accompliceKey);
     for (const client of [own, other]) {
-      const limits = { memoryMb: 16 };
+      const limits = { memoryMb: 16, wallMs: PATIENT_WALL_MS };
       requireOk(await client.deploy(NEIGHBOUR, { source: NEIGHBOUR_SOURCE, limits }));
     }
     requireOk(await other.deploy("vault", { source: `export default () => "${foreignSecret}";` }));
@@ -154,7 +164,7 @@ export class Arena {
   }
 
   async fight(attack: Attack): Promise<Bout> {
-    await this.#recover();
+    const usualMs = await this.#recover();
     const linesBefore = this.#roles().map(({ logs }) => logs.length);
     const trespassesBefore = this.#bait.trespasses;
     const idleBytes = this.#tree.watch();
@@ -178,6 +188,7 @@ export class Arena {
     const seen: Observation = {
       ...course,
       wallMs: allowedMs(attack, course.outcome),
+      slackMs: VISITS_OF_SLACK * usualMs,
       growthBytes: process.platform === "linux" ? growthBytes : undefined,
       workerGrowthBytes: process.platform === "linux" ? workerGrowthBytes : undefined,
       neighbours,
@@ -196,7 +207,11 @@ export class Arena {
 
   async #run(attack: Attack): Promise<Course> {
     const name = `attack-${++this.#count}`;
-    const upload = { ...attack, files: { "probe.ts": PROBE, ...attack.files } };
+    const upload = {
+      ...attack,
+      files: { "probe.ts": PROBE, ...attack.files },
+      limits: { ...attack.limits, wallMs: wallMsOf(attack) },
+    };
     const course: Course = {
       outcome: { kind: "refused", code: "" },
       answers: [],
@@ -261,21 +276,20 @@ export class Arena {
   }
 
   async #visit(client: Client, neighbours: Neighbours, who: string, retries: number): Promise<void> {
-    const answer = await client.invoke(NEIGHBOUR, 41);
-    if (answer.code === "executor_killed" && retries > 0) {
-      await this.#visit(client, neighbours, who, retries - 1);
-      return;
-    }
+    const answer = await callNeighbour(client, retries);
     neighbours.worstMs = Math.max(neighbours.worstMs, answer.tookMs);
     if (answer.body !== 42)
       neighbours.faults.push(`${who} got ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 
-  /** Until the executors that the last attack took along have their successors. */
-  async #recover(): Promise<void> {
-    for (const client of [this.#own, this.#other]) requireOk(await client.invoke(NEIGHBOUR, 1));
+  /** Until the executors that the last attack took along have their successors; how long a neighbour takes now. */
+  async #recover(): Promise<number> {
+    const tookMs: number[] = [];
+    for (const client of [this.#own, this.#other])
+      tookMs.push(requireOk(await callNeighbour(client, 2)).tookMs);
     const deadline = performance.now() + RECOVERY_MS;
     while (this.#tree.count() < this.#idleProcesses && performance.now() < deadline) await wait(LOOK_MS);
+    return Math.min(...tookMs);
   }
 
   #accidentsSince(linesBefore: number[]): string[] {
@@ -292,6 +306,13 @@ export class Arena {
       }
     });
   }
+}
+
+/** What ends an executor takes along whatever runs in it. */
+async function callNeighbour(client: Client, retries: number): Promise<Answer> {
+  const answer = await client.invoke(NEIGHBOUR, 41);
+  const isTakenAlong = answer.code === "executor_killed" && retries > 0;
+  return isTakenAlong ? await callNeighbour(client, retries - 1) : answer;
 }
 
 function outcomeOf({ status, code, body }: Answer): Outcome {

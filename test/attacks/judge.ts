@@ -6,7 +6,7 @@ const MEGABYTE = 1_048_576;
 /** Above the idle size of every process of the system together. */
 const MAX_GROWTH_MB = 400;
 /** What outlasts its time does so for good; a busy machine is late by a second or two. */
-const MAX_OVERTIME_MS = 5_000;
+const MAX_OVERTIME_MS = 10_000;
 const MAX_NEIGHBOUR_MS = 5_000;
 
 export type Outcome =
@@ -25,6 +25,8 @@ export interface Observation {
   /** The longest call, or the upload where that was refused, and what it was allowed. */
   tookMs: number;
   wallMs: number;
+  /** What a machine that is slow may take besides. */
+  slackMs?: number;
   /** Undefined where the system does not tell. */
   growthBytes: number | undefined;
   /** Of the worker without its executors, where it is looked at. */
@@ -46,9 +48,9 @@ const INNER = [
 
 /** What is wrong, a sentence each; nothing: the attack failed as it should. `secrets` are texts that must not be seen. */
 export function judge(attack: Attack, seen: Observation, secrets: readonly string[]): string[] {
-  const { tookMs, wallMs, growthBytes, neighbours } = seen;
+  const { tookMs, wallMs, slackMs = 0, growthBytes, neighbours } = seen;
   const faults = [judgeOutcome(attack.expect, seen)];
-  const late = Math.round(tookMs - wallMs - MAX_OVERTIME_MS);
+  const late = Math.round(tookMs - wallMs - MAX_OVERTIME_MS - slackMs);
   if (late > 0) faults.push(`took ${Math.round(tookMs)} ms, ${late} ms more than it may`);
   const grownMb = Math.round((growthBytes ?? 0) / MEGABYTE);
   if (grownMb > (attack.expect.growthMb ?? MAX_GROWTH_MB)) faults.push(`took ${grownMb} MB of memory`);
@@ -62,7 +64,7 @@ export function judge(attack: Attack, seen: Observation, secrets: readonly strin
       );
   }
   if (seen.trespasses > 0) faults.push(`reached a forbidden address ${seen.trespasses} times`);
-  if (neighbours.worstMs > MAX_NEIGHBOUR_MS) {
+  if (neighbours.worstMs > MAX_NEIGHBOUR_MS + slackMs) {
     faults.push(`held a neighbour up for ${Math.round(neighbours.worstMs)} ms`);
   }
   return [...faults, ...neighbours.faults, ...seen.accidents].filter((fault) => fault !== undefined);

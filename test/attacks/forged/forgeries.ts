@@ -13,10 +13,10 @@ import { ProcessTree } from "../process-tree.ts";
 import type { Trick } from "./tricks.ts";
 
 const FAKE = fileURLToPath(new URL("fake-executor.ts", import.meta.url));
-/** Of what is to be stopped. */
+/** Of what is to be stopped by the clock. */
 const WALL_MS = 400;
-/** Of what is to be answered, beside whatever is going on. */
-const ANSWER_WALL_MS = 10_000;
+/** Of what is to be answered, or stopped for what it says, beside whatever is going on. */
+const ANSWER_WALL_MS = 20_000;
 
 export interface Forgery {
   /** What it tries. */
@@ -98,7 +98,7 @@ export class Forge {
     const idleBytes = this.#tree.watch();
     const lines: LogLine[] = [];
     const startedAt = performance.now();
-    const wallMs = expect.includes("answered") ? ANSWER_WALL_MS : WALL_MS;
+    const wallMs = expect.includes("function_timeout") ? WALL_MS : ANSWER_WALL_MS;
     const attack = call(pool, "own", trick, wallMs, lines);
     const during = await visit(pool, "other", faults);
     const attempt = await attack;
