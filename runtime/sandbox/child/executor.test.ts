@@ -170,7 +170,7 @@ describe("a batch", () => {
     const { out, next, messages } = startExecutor(t);
     await next("ready");
     const body =
-      "console.log(input); return input === 2 ? new Promise((done) => setTimeout(done, 5, 2)) : input;";
+      "console.log(input); return input === 2 ? new Promise((done) => setTimeout(done, 50, 2)) : input;";
     invoke(out, body, 4);
     await next("result", 2);
     const said = messages.flatMap((message) => {
