@@ -39,7 +39,7 @@ test("a server that is slow to begin a session is asked again", async (t) => {
   const password = (await readFile(join(dataDir, "postgres.password"), "utf8")).trim();
 
   const way = await startSlowWay(t, server.port, 2);
-  await ensureDatabase({ port: way.port, password, connectTimeoutMs: 200 }, "changed");
+  await ensureDatabase({ port: way.port, password, connectTimeoutMs: 1_000 }, "changed");
   assert.ok(way.connections > 2);
   const url = Object.assign(new URL(server.url), { password: "changed" }).href;
   const client = new pg.Client({ connectionString: url });
@@ -51,7 +51,7 @@ test("a server that is slow to begin a session is asked again", async (t) => {
   await assert.rejects(ensureDatabase(given, "again"), /timeout/);
   const gone = await startSlowWay(t, server.port, 1_000);
   await assert.rejects(
-    ensureDatabase({ port: gone.port, password, connectTimeoutMs: 20, isUp: () => false }, "again"),
+    ensureDatabase({ port: gone.port, password, connectTimeoutMs: 500, isUp: () => false }, "again"),
     /timeout/,
   );
   assert.equal(gone.connections, 1);

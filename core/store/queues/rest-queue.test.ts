@@ -75,7 +75,7 @@ describe("a queue that rests on a 429", () => {
     assert.ok(first.getTime() > Date.now() + 3_500_000);
     await restQueue(store, run, 60_000);
     assert.deepEqual(await pausedUntil(), first);
-    await restQueue(store, run, first.getTime() - Date.now() + 500);
+    await restQueue(store, run, first.getTime() - Date.now() + 1);
     assert.deepEqual(await pausedUntil(), first, "by less than a second it is not moved");
     await restQueue(store, run, first.getTime() - Date.now() + 60_000);
     assert.ok((await pausedUntil()) > first);
