@@ -40,17 +40,19 @@ async function openStream(
   return { clock, stop, functionId, reader, followers };
 }
 
-/** Lets time pass, in such steps, until it is so. */
+/** A follower and the feed, while neither looks at the database. */
+const SLEEPERS = 2;
+
+/** Lets time pass, in such steps, until it is so; none passes during a look at the database. */
 async function pass(
   clock: ManualClock,
   stepMs: number,
   isSo: () => boolean,
   maxMs = 120_000,
-  leastSleepers = 1,
 ): Promise<number> {
   const start = clock.now().getTime();
   await until(async () => {
-    if (!isSo() && clock.sleepers >= leastSleepers) await clock.advance(stepMs);
+    if (!isSo() && clock.sleepers >= SLEEPERS) await clock.advance(stepMs);
     return isSo() || clock.now().getTime() - start > maxMs || undefined;
   });
   return clock.now().getTime() - start;
@@ -78,7 +80,7 @@ for (const [format, sign] of [
 test("a reader that leaves ends the looking, and gives its place back", async (t) => {
   const { clock, reader, followers } = await openStream(t);
   const reading = reader.read();
-  await clock.waitForSleepers(2);
+  await clock.waitForSleepers(SLEEPERS);
   assert.equal(followers.count, 1);
   await reader.cancel();
   assert.equal((await reading).done, true);
@@ -89,7 +91,7 @@ test("a reader that leaves ends the looking, and gives its place back", async (t
 test("when the API stops, the stream ends", async (t) => {
   const { clock, stop, reader, followers } = await openStream(t);
   const reading = reader.read();
-  await clock.waitForSleepers(2);
+  await clock.waitForSleepers(SLEEPERS);
   stop.abort();
   assert.equal((await reading).done, true);
   await followers.close();
@@ -133,15 +135,14 @@ test("after lines came it is looked again soon, then less and less often", async
     void reader.read().then(({ value }) => {
       text = value;
     });
-    // A look at the database takes no time: one that is under way is not asleep.
-    const waitedMs = await pass(clock, stepMs, () => text !== undefined, 120_000, 2);
+    const waitedMs = await pass(clock, stepMs, () => text !== undefined);
     return { text: text!, waitedMs };
   }
-  await clock.waitForSleepers(2);
+  await clock.waitForSleepers(SLEEPERS);
   await write("first");
   // In steps so small that a slow look at the database outlasts neither the keep-alive nor the wait between looks.
   assert.match((await read(25)).text, /first/);
-  await clock.waitForSleepers(2);
+  await clock.waitForSleepers(SLEEPERS);
   await write("second");
   const { text, waitedMs } = await read(1);
   assert.match(text, /second/);
