@@ -76,7 +76,7 @@ async function pressTabUntil(terminal: TerminalProgram, matches: RegExp): Promis
   for (let left = 8; ; left--) {
     terminal.type(TAB);
     try {
-      await terminal.waitForScreen(matches, 3_000);
+      await terminal.waitForScreen(matches, 15_000);
       return;
     } catch (error) {
       if (left === 1) throw error;

@@ -17,6 +17,11 @@ export async function deployFunctions(api: ApiClient): Promise<void> {
     await api.call("PUT", `/v1/functions/${name}`, { source, public: true });
 }
 
+/** One that does not stop in time takes along what runs beside it. */
+function passOverKilled(error: unknown): void {
+  if (!String(error).includes("executor_killed")) throw error;
+}
+
 async function makeRound(api: ApiClient, sink: HttpSink, round: number): Promise<void> {
   const once = { maxAttempts: 1 };
   const twice = { maxAttempts: 2, backoff: { initial: "50ms", jitter: false } };
@@ -30,7 +35,7 @@ async function makeRound(api: ApiClient, sink: HttpSink, round: number): Promise
       retry: once,
     });
   await Promise.all([
-    api.call("POST", "/v1/functions/greet/invoke", { name: WRITTEN }),
+    api.call("POST", "/v1/functions/greet/invoke", { name: WRITTEN }).catch(passOverKilled),
     fetch(`${api.url}/fn/default/page/${WRITTEN}`).then((response) => response.text()),
     fetch(`${api.url}/no-such-page-${WRITTEN}`).then((response) => response.text()),
     api.call("POST", "/v1/tasks", { type: "http", url: `${sink.url}/hook-${WRITTEN}?round=${round}` }),
