@@ -72,7 +72,7 @@ test("callers that APIs hold are counted as long as that was told for, and no lo
 });
 
 test("what an API told that is gone for a minute is removed by the next that holds nobody", async () => {
-  await tellWaitingCallers(store, newId(), 2, -59_000);
+  await tellWaitingCallers(store, newId(), 2, -30_000);
   await tellWaitingCallers(store, newId(), 3, -61_000);
   await tellWaitingCallers(store, newId(), 0, 0);
   const rows = await db.selectFrom("waiting_callers").select("callers").execute();
@@ -82,22 +82,22 @@ test("what an API told that is gone for a minute is removed by the next that hol
 test("what comes within the time asked for is counted: tasks, staged runs and retries", async () => {
   const namespaceId = await newNamespace();
   const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
-  for (const ms of [5_000, 10_000, 120_000])
+  for (const ms of [50_000, 100_000, 1_200_000])
     await createTask(store, {
       namespaceId,
       input: httpTask({ kind: "once", at: inMs(ms) }),
       now: new Date(),
     });
   const staged = await queueRun(store, namespaceId);
-  await sql`UPDATE task_runs_open SET available_at = now() + interval '3 seconds' WHERE id = ${staged}`.execute(
+  await sql`UPDATE task_runs_open SET available_at = now() + interval '30 seconds' WHERE id = ${staged}`.execute(
     db,
   );
   const workerId = await makeWorker(db);
   const run = await startRun(store, namespaceId, workerId);
-  await finishAttempts(store, workerId, [finished(run, workerId, retryAfter(20_000))]);
-  assert.equal((await readDemand(store, 60_000)).upcomingRuns, 4);
-  assert.equal((await readDemand(store, 6_000)).upcomingRuns, 2);
-  assert.deepEqual(await readDemand(store, 1_000), NOTHING);
+  await finishAttempts(store, workerId, [finished(run, workerId, retryAfter(200_000))]);
+  assert.equal((await readDemand(store, 600_000)).upcomingRuns, 4);
+  assert.equal((await readDemand(store, 60_000)).upcomingRuns, 2);
+  assert.deepEqual(await readDemand(store, 10_000), NOTHING);
 });
 
 test("what stands in a paused queue wants no worker until the pause is over", async () => {
