@@ -66,6 +66,8 @@ describe("what is late is told", () => {
     });
     const { type, data } = await toldAt("/slow");
     assert.deepEqual([type, data.id, data.expectation], ["bellhop.run.late", runId, "missed"]);
+    // A busy machine may tell of it before it has begun.
+    await sink.waitFor(({ url }) => url === "/hold");
     const show = () => cluster.api.call<LateRun>("GET", `/v1/runs/${runId}`);
     assert.equal((await show()).state, "running");
     held.resolve({ status: 200 });
