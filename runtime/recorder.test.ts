@@ -285,3 +285,23 @@ test("a flush waits for no others", async () => {
   writes[0]!.succeed();
   await flushed;
 });
+
+test("an attempt that ends between the ends of two flushes is recorded by the one that still goes on", async () => {
+  // The first flush waits for the first write alone, and sees nothing left while the second write is about to end.
+  for (let lag = 0; lag < 10; lag += 1) {
+    const { recorder, writes } = openRecorder(() => true);
+    void recorder.record(finishedAttempt());
+    const first = recorder.flush();
+    void recorder.record(finishedAttempt());
+    const second = recorder.flush();
+    const last = first.then(() => recorder.record(finishedAttempt()));
+    writes[0]!.succeed();
+    for (let tick = 0; tick < lag; tick += 1) await undefined;
+    writes[1]!.succeed();
+    await turn();
+    const flushed = Promise.all([second, recorder.flush(), last]);
+    writes[2]!.succeed();
+    await flushed;
+    assert.deepEqual(sizes(writes), [1, 1, 1]);
+  }
+});

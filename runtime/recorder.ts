@@ -43,7 +43,8 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
   /** The pump goes when this turn of the event loop is over. */
   let isPumpSet = false;
   let stopGathering: (() => void) | undefined;
-  let isFlushing = false;
+  /** Those under way; while there are any, nothing gathers. */
+  let flushes = 0;
 
   function takeBatch(): Waiting<A>[] {
     let bytes = 0;
@@ -86,7 +87,7 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
 
   /** Until there are enough, or a moment is over. */
   function gathers(): boolean {
-    if (!isFlushing && wantsMore(waiting.length)) {
+    if (flushes === 0 && wantsMore(waiting.length)) {
       stopGathering ??= clock.after(GATHER_MS, () => {
         stopGathering = undefined;
         pump(true);
@@ -124,12 +125,15 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
       });
     },
     async flush() {
-      isFlushing = true;
-      while (waiting.length > 0 || writing.size > 0) {
-        pump();
-        await Promise.all(writing);
+      flushes += 1;
+      try {
+        while (waiting.length > 0 || writing.size > 0) {
+          pump();
+          await Promise.all(writing);
+        }
+      } finally {
+        flushes -= 1;
       }
-      isFlushing = false;
     },
   };
 }
