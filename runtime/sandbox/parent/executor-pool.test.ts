@@ -173,6 +173,43 @@ describe("a namespace whose executor is full of runs that wait", () => {
     assert.equal(await countExecutors(registry), 1);
   });
 
+  test("has the others take what the first, behind with reading, has kept waiting for as long", async (t) => {
+    const advance = stubClock(t);
+    const { begin, pool } = startSandboxFor(t, { isolatesPerExecutor: 2, spareExecutors: 0 });
+    const stopping = new AbortController();
+    const open: Call[] = [];
+    for (let run = 0; run < 2; run++) {
+      open.push(await begin(WAIT, { signal: stopping.signal, wallMs: 60_000 }));
+      await open[run]!.logged("here");
+    }
+    const crowded = await begin(ANSWER, { wallMs: 60_000 });
+    await setImmediate();
+    advance(100);
+    assert.equal(resultOf(await crowded.outcome), 42);
+    stopping.abort();
+    for (const { outcome } of open) assert.deepEqual(await outcome, { kind: "cancelled" });
+    const first = pool.pidOf("ns")!;
+    process.kill(first, "SIGSTOP");
+    const large = await begin("export default ({ text }) => text.length;", {
+      input: { text: "x".repeat(4_000_000) },
+      wallMs: 60_000,
+    });
+    let hasBegun = false;
+    const next = await begin(ANSWER, {
+      wallMs: 60_000,
+      onBegin() {
+        hasBegun = true;
+      },
+    });
+    await setImmediate();
+    advance(99);
+    assert.equal(hasBegun, false, "the first one's isolates are the warm ones");
+    advance(1);
+    assert.equal(resultOf(await next.outcome), 42);
+    process.kill(first, "SIGCONT");
+    assert.equal(resultOf(await large.outcome), 4_000_000);
+  });
+
   test("takes no more than half of a worker's executors for that: the rest are other namespaces'", async (t) => {
     const { begin, call } = startSandboxFor(t, { isolatesPerExecutor: 1, maxExecutors: 2 });
     const stopping = new AbortController();

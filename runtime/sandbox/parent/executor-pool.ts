@@ -157,26 +157,29 @@ export class ExecutorPool implements Sandbox {
     const { executors, waiting } = tenant;
     if (this.#isClosed || waiting.size === 0) return;
     if (executors.length === 0 && !this.#assign(tenant)) return;
-    let isSoon = false;
+    const now = performance.now();
+    let isGathering = false;
     for (const executor of executors) {
-      isSoon = this.#fill(executor, tenant) === "soon";
-      if (isSoon) break;
+      const filled = this.#fill(executor, tenant);
+      isGathering = filled === "gathering";
+      if (isGathering) break;
+      // It is worth a moment's waiting: the others' isolates are cold.
+      if (filled === "behind" && executor === executors[0] && crowdedAt(tenant, now) > now) break;
     }
-    if (waiting.size === 0 || isSoon) {
+    if (waiting.size === 0 || isGathering) {
       clearTimeout(tenant.crowded);
       tenant.crowded = undefined;
     } else if (!tenant.crowded) {
-      const now = performance.now();
       this.#relieveIn(tenant, crowdedAt(tenant, now) - now);
     }
   }
 
-  /** `soon`: what waits begins there, and not in another executor, where its isolates would be cold. */
-  #fill(executor: ExecutorProcess, tenant: Tenant): "soon" | "full" | "done" {
+  /** `gathering`: what waits begins there in a moment, and in no other; `behind`: once the executor has read. */
+  #fill(executor: ExecutorProcess, tenant: Tenant): "gathering" | "behind" | "full" | "done" {
     const { waiting } = tenant;
     while (waiting.size > 0) {
       if (!executor.hasRoom) return "full";
-      if (executor.isCongested) return "soon";
+      if (executor.isCongested) return "behind";
       const batch = waiting.takeBatch(
         (job) => executor.batchSizeFor(job),
         (job) => executor.shouldBegin(job, waiting.countLike(job)),
@@ -186,7 +189,7 @@ export class ExecutorPool implements Sandbox {
           tenant.gathering = undefined;
           this.#pump(tenant);
         }, GATHER_MS.least + 1);
-        return "soon";
+        return "gathering";
       }
       executor.start(batch);
     }
