@@ -282,13 +282,14 @@ export class Arena {
       neighbours.faults.push(`${who} got ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 
-  /** Until the executors that the last attack took along have their successors; how long a neighbour takes now. */
+  /** Until the executors that the last attack took along have their successors; how long a neighbour takes then. */
   async #recover(): Promise<number> {
-    const tookMs: number[] = [];
-    for (const client of [this.#own, this.#other])
-      tookMs.push(requireOk(await callNeighbour(client, 2)).tookMs);
+    const clients = [this.#own, this.#other];
+    for (const client of clients) requireOk(await callNeighbour(client, 2));
     const deadline = performance.now() + RECOVERY_MS;
     while (this.#tree.count() < this.#idleProcesses && performance.now() < deadline) await wait(LOOK_MS);
+    const tookMs: number[] = [];
+    for (const client of clients) tookMs.push(requireOk(await callNeighbour(client, 2)).tookMs);
     return Math.min(...tookMs);
   }
 
