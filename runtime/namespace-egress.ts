@@ -12,6 +12,7 @@ interface Said {
 }
 
 type RulesByNamespace = ReadonlyMap<string, Said>;
+type FoundRules = Promise<RulesByNamespace | undefined>;
 
 export interface NamespaceRulesParts {
   load(): Promise<ReadonlyMap<string, NamespaceEgress>>;
@@ -61,11 +62,20 @@ export function createNamespaceRules({
     ...{ listener, channel: "bellhop_keys", keptMs: KEPT_MS, nowMs },
   });
 
+  /** The last look, and what those are told who wait for it: hundreds of runs that begin at once share one patience. */
+  let look: { loading: FoundRules; told: FoundRules } | undefined;
+
   async function findAll(): Promise<RulesByNamespace | undefined> {
     const known = memory.recall(ALL);
     if (known) return known;
     const loading = memory.find(ALL);
     if (!last) return await loading;
+    // Not one from before a change was heard of.
+    if (look?.loading !== loading) look = { loading, told: waitPatiently(loading) };
+    return await look.told;
+  }
+
+  async function waitPatiently(loading: FoundRules): Promise<RulesByNamespace | undefined> {
     const answered = new AbortController();
     const patience = clock.sleep(PATIENCE_MS, answered.signal).then(() => last);
     try {
