@@ -350,6 +350,22 @@ test("in a backlog slots that become free one by one are filled together, or aft
   );
 });
 
+test("there is a backlog until a search finds less than it asked for", async () => {
+  const { intake, clock, slots, queue, hold } = openIntake(2);
+  for (let count = 0; count < 3; count += 1) queue();
+  assert.equal(intake.hasBacklog(), false);
+  intake.onHint();
+  await clock.advance(0);
+  assert.equal(intake.hasBacklog(), true);
+  const answer = hold();
+  slots.release(2);
+  await clock.advance(0);
+  assert.equal(intake.hasBacklog(), true, "while the next one is under way");
+  answer();
+  await clock.advance(0);
+  assert.equal(intake.hasBacklog(), false);
+});
+
 test("the last free slot is filled at once where no more runs are due than there is room for", async () => {
   const { intake, clock, claims, queue, started } = openIntake(16);
   for (let count = 0; count < 15; count += 1) queue();

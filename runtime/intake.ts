@@ -105,7 +105,7 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
 
   async function claimBest(count: number, overdueMs: number): Promise<void> {
     searchOverdueMs = null;
-    hasBacklog = false;
+    let isFull = false;
     // Before the claim: what rings while it is under way may name a run that it did not see.
     const heard = bellsAreHints && overdueMs === 0 ? bells.first(CLAIM_BATCH) : [];
     let dealt = heard.slice(0, count);
@@ -115,7 +115,7 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
       if (found >= count) {
         dealt = chooseServed(heard, runs, found);
         // Bells that name their runs wait for one search of a sweep, not for a whole backlog of other runs.
-        hasBacklog = bellsAreHints;
+        isFull = bellsAreHints;
         if (bellsAreHints) wantSearch(0);
         else if (bells.count() === 0) wantSearch(overdueMs);
         return;
@@ -125,6 +125,7 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
       await holdQueued(heard.map(({ runId }) => runId).filter(notOf(runs)));
       if (overdueMs === 0 && !hearsBells) await awaitNextInstant(found);
     } finally {
+      hasBacklog = isFull;
       bells.settle(dealt);
     }
   }
