@@ -18,6 +18,11 @@ export class JsonSource {
   }
 }
 
+export type JsonOrSource = Json | JsonSource;
+
+/** The value that it is the source of; any other as it is. */
+export const toValue = (given: JsonOrSource): Json => (given instanceof JsonSource ? given.toJSON() : given);
+
 /** Stands for each source while `writeJson` writes; nobody else knows it, so no other text holds it. */
 const PLACE = randomUUID();
 /** The sources that `writeJson` has met, in their order; undefined while nothing is written. */

@@ -10,6 +10,7 @@ import {
   type DirectCall,
   type DirectOutcome,
   type DirectSay,
+  INPUTS_AS_PAYLOADS,
   MAX_DIRECT_FRAME_BYTES,
   PAYLOADS_HEADER,
 } from "../../core/contracts/direct-call.ts";
@@ -32,7 +33,8 @@ const call: DirectCall = {
 };
 
 /** A worker that says what the test tells it. */
-async function startWorker(t: TestContext, id = "worker-1", takesPayloads = false) {
+/** @param takes what it says of payloads, if anything */
+async function startWorker(t: TestContext, id = "worker-1", takes?: string) {
   const asks = createRecording<DirectAsk>("ask");
   const payloads: (string | undefined)[] = [];
   const sockets: Socket[] = [];
@@ -42,7 +44,7 @@ async function startWorker(t: TestContext, id = "worker-1", takesPayloads = fals
       socket.end("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
       return;
     }
-    const more = takesPayloads ? `${PAYLOADS_HEADER}: 1\r\n` : "";
+    const more = takes ? `${PAYLOADS_HEADER}: ${takes}\r\n` : "";
     socket.write(
       `HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${more}\r\n`,
     );
@@ -138,7 +140,7 @@ test("a short body goes beside the call where the worker takes it so, and within
   const links: WorkerLink[] = [];
   t.after(() => links.map((link) => link.close()));
   for (const takesPayloads of [true, false]) {
-    const worker = await startWorker(t, "worker-1", takesPayloads);
+    const worker = await startWorker(t, "worker-1", takesPayloads ? "1" : undefined);
     const link = await WorkerLink.open(worker.facts, NOBODY, () => {});
     links.push(link);
     const ended = Promise.withResolvers<DirectOutcome>();
@@ -152,6 +154,24 @@ test("a short body goes beside the call where the worker takes it so, and within
     const outcome: DirectOutcome = { state: "succeeded", result };
     worker.say({ t: "done", no: 1, outcome }, takesPayloads ? "answer" : undefined);
     assert.deepEqual(await ended.promise, { state: "succeeded", result: { ...result, body: "answer" } });
+  }
+});
+
+test("a long input goes beside the call where the worker takes it so, and within it otherwise", async (t) => {
+  const inputs = { long: { text: "x".repeat(2_000) }, short: { a: 1 } };
+  const links: WorkerLink[] = [];
+  t.after(() => links.map((link) => link.close()));
+  for (const takes of [INPUTS_AS_PAYLOADS, "1", undefined]) {
+    const worker = await startWorker(t, "worker-1", takes);
+    const link = await WorkerLink.open(worker.facts, NOBODY, () => {});
+    links.push(link);
+    const { events } = listenTo();
+    for (const input of Object.values(inputs)) link.call({ ...call, input }, { ...events, onRefused() {} });
+    await worker.asks.waitFor((ask) => ask.t === "call" && ask.no === 2);
+    const sent = worker.asks.items.map((ask) => ask.t === "call" && ask.call.input);
+    const isBeside = takes === INPUTS_AS_PAYLOADS;
+    assert.deepEqual(sent, [isBeside ? null : inputs.long, inputs.short]);
+    assert.deepEqual(worker.payloads, [isBeside ? JSON.stringify(inputs.long) : undefined, undefined]);
   }
 });
 

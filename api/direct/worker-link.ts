@@ -13,10 +13,16 @@ import {
   type DirectAsk,
   type DirectCall,
   type DirectSay,
+  INPUTS_AS_PAYLOADS,
   MAX_DIRECT_FRAME_BYTES,
   PAYLOADS_HEADER,
 } from "../../core/contracts/direct-call.ts";
-import { putBodyIntoOutcome, takeBodyOfCall } from "../../core/contracts/direct-payloads.ts";
+import {
+  putBodyIntoOutcome,
+  takeBodyOfCall,
+  takeInputOfCall,
+  type WithPayload,
+} from "../../core/contracts/direct-payloads.ts";
 import { FrameDecoder, FrameWriter, splitFrame, toBase64 } from "../../core/frames.ts";
 import type { CallableWorker } from "../../core/store/workers.ts";
 import { hashId } from "./choose-worker.ts";
@@ -47,6 +53,7 @@ export class WorkerLink {
   readonly #calls = new Map<number, { events: LinkEvents; revisionId: string }>();
   readonly #callsByRevision = new Map<string, number>();
   readonly #takesPayloads: boolean;
+  readonly #takesInputs: boolean;
   readonly #held: HeldCallers;
   /** It asks for the callers of what it claims from the queue. */
   readonly meetsCallers: boolean;
@@ -63,6 +70,7 @@ export class WorkerLink {
     this.hash = hashId(worker.id);
     this.#socket = socket;
     this.#takesPayloads = headers[PAYLOADS_HEADER] !== undefined;
+    this.#takesInputs = headers[PAYLOADS_HEADER] === INPUTS_AS_PAYLOADS;
     this.meetsCallers = headers[CALLERS_HEADER] !== undefined;
     this.#held = held;
     this.#writer = new FrameWriter(socket, MAX_DIRECT_FRAME_BYTES);
@@ -136,16 +144,19 @@ export class WorkerLink {
     const { revisionId } = call;
     this.#calls.set(no, { events, revisionId });
     this.#callsByRevision.set(revisionId, this.inFlightOf(revisionId) + 1);
-    if (this.#takesPayloads) {
-      const { message, payload } = takeBodyOfCall(call);
-      this.#say({ t: "call", no, call: message }, payload);
-    } else this.#say({ t: "call", no, call });
+    const { message, payload } = this.#takePayloadOf(call);
+    this.#say({ t: "call", no, call: message }, payload);
     return {
       data: (bytes) => this.#say({ t: "data", no, base64: toBase64(bytes) }),
       end: () => this.#say({ t: "end", no }),
       pull: (bytes) => this.#say({ t: "pull", no, bytes }),
       leave: (cut) => this.#say({ t: "leave", no, ...(cut ? { cut } : {}) }),
     };
+  }
+
+  #takePayloadOf(call: DirectCall): WithPayload<DirectCall> {
+    if (call.http) return this.#takesPayloads ? takeBodyOfCall(call) : { message: call, payload: undefined };
+    return this.#takesInputs ? takeInputOfCall(call) : { message: call, payload: undefined };
   }
 
   /** The worker is taken for gone. */

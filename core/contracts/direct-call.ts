@@ -6,13 +6,14 @@
  * its chunks; `head` → chunks → `end` where the response streams → `done`, once the run is recorded, or `lost`, where
  * it is another's to say how it ended. Bodies go in chunks against credit, which begins at `DIRECT_WINDOW_BYTES` in each direction and is given back by `pull`.
  * A short body that is text goes whole, as the payload of its frame (core/frames.ts) where the other side takes that
- * (direct-payloads.ts): of `call` the request's, of `done` the response's.
+ * (direct-payloads.ts): of `call` the request's, of `done` the response's. So does a long input of `call`.
  *
  * A call that waited in the queue goes the same way once a worker has claimed its run: the worker asks the API that holds
  * its caller (`meet`), which answers with the `call`, or says that nobody waits (`absent`).
  */
 import type { RunError } from "../domain/run-errors.ts";
 import type { Json } from "../json.ts";
+import type { JsonOrSource } from "../json-source.ts";
 import type { AnswerMessage, AnswerStream, CallerMessage, CutReason } from "./call-stream.ts";
 import type { HttpRequestHead } from "./http-call.ts";
 
@@ -23,6 +24,8 @@ export const MAX_DIRECT_FRAME_BYTES = 16_000_000;
 export const DIRECT_PROTOCOL = "bellhop-direct/2";
 /** Of either side's head of that upgrade: it takes payloads. The release before does not. */
 export const PAYLOADS_HEADER = "bellhop-payloads";
+/** Its value where the worker takes inputs so, too; any other: bodies alone. */
+export const INPUTS_AS_PAYLOADS = "2";
 /** The same: whose callers the API holds, by its id; that the worker asks for callers. The release before knows neither. */
 export const CALLERS_HEADER = "bellhop-callers";
 
@@ -39,7 +42,7 @@ export interface DirectCall {
   /** It came without a key, at the URL of a public function: such calls hold only a share of the slots. */
   isPublic?: boolean;
   /** What the run is recorded with, and what the function gets unless it is called over HTTP. */
-  input: Json;
+  input: JsonOrSource;
   http?: HttpRequestHead;
   /** The worker has claimed its run and asked for its caller. Without `http` the run's row holds the whole request. */
   isClaimed?: true;

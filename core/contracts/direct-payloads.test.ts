@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { JsonSource } from "../json-source.ts";
 import type { DirectCall, DirectOutcome } from "./direct-call.ts";
-import { putBodyIntoCall, putBodyIntoOutcome, takeBodyOfCall, takeBodyOfOutcome } from "./direct-payloads.ts";
+import {
+  putBodyIntoOutcome,
+  putPayloadIntoCall,
+  takeBodyOfCall,
+  takeBodyOfOutcome,
+  takeInputOfCall,
+} from "./direct-payloads.ts";
 
 const overTheWire = <T>(message: T): T => JSON.parse(JSON.stringify(message));
 
@@ -17,7 +24,7 @@ test("a call comes as it went, its body apart", () => {
     const { message, payload } = takeBodyOfCall(call);
     assert.equal(payload, body);
     assert.deepEqual(message.http, HEAD);
-    assert.deepEqual(putBodyIntoCall(overTheWire(message), payload), call);
+    assert.deepEqual(putPayloadIntoCall(overTheWire(message), payload), call);
   }
 });
 
@@ -25,8 +32,20 @@ test("a call without a body, or with one that follows, has no payload", () => {
   for (const call of [CALL, { ...CALL, http: { ...HEAD, hasBody: true } }]) {
     const { message, payload } = takeBodyOfCall(call);
     assert.deepEqual([message, payload], [call, undefined]);
-    assert.deepEqual(putBodyIntoCall(overTheWire(message), payload), call);
+    assert.deepEqual(putPayloadIntoCall(overTheWire(message), payload), call);
   }
+});
+
+test("a long input comes as its text, a short one within its call", () => {
+  const input = { text: "x".repeat(2_000) };
+  const { message, payload } = takeInputOfCall({ ...CALL, input });
+  assert.deepEqual([message, payload], [CALL, JSON.stringify(input)]);
+  assert.deepEqual(putPayloadIntoCall(overTheWire(message), payload), {
+    ...CALL,
+    input: new JsonSource(payload!),
+  });
+  const call = { ...CALL, input: { a: 1 } };
+  assert.deepEqual(takeInputOfCall(call), { message: call, payload: undefined });
 });
 
 test("an outcome comes as it went, its fields in their order", () => {

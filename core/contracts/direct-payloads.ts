@@ -1,11 +1,25 @@
-/** Bodies of direct calls as payloads of their frames: a text of some length is escaped nowhere on its way. */
+/**
+ * Inputs and bodies of direct calls as payloads of their frames: a text of some length is escaped nowhere on its way, and
+ * an input is parsed by its function alone.
+ */
 import type { Json, JsonObject } from "../json.ts";
+import { JsonSource } from "../json-source.ts";
 import type { DirectCall, DirectOutcome } from "./direct-call.ts";
 
 /** What is sent, without the text that goes as its payload. */
 export interface WithPayload<T> {
   message: T;
   payload: string | undefined;
+}
+
+/** A shorter input stays in the message: it costs less there. */
+const MIN_INPUT_CHARS = 1_024;
+
+/** The call without its input, and that as JSON, where it is long. */
+export function takeInputOfCall(call: DirectCall): WithPayload<DirectCall> {
+  const text = JSON.stringify(call.input);
+  if (text.length < MIN_INPUT_CHARS) return { message: call, payload: undefined };
+  return { message: { ...call, input: null }, payload: text };
 }
 
 /** The call without its request's body, and that. */
@@ -16,8 +30,11 @@ export function takeBodyOfCall(call: DirectCall): WithPayload<DirectCall> {
   return { message: { ...call, http }, payload };
 }
 
-export function putBodyIntoCall(call: DirectCall, payload: string | undefined): DirectCall {
-  if (payload !== undefined && call.http) call.http.body = payload;
+/** What the payload is: a request's body, or an input. */
+export function putPayloadIntoCall(call: DirectCall, payload: string | undefined): DirectCall {
+  if (payload === undefined) return call;
+  if (call.http) call.http.body = payload;
+  else call.input = new JsonSource(payload);
   return call;
 }
 

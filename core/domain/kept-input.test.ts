@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "../json.ts";
+import { JsonSource } from "../json-source.ts";
 import { keepInput, keepOriginal, MAX_KEPT_INPUT_BYTES, MAX_ORIGINAL_INPUT_BYTES } from "./kept-input.ts";
 
 const asIs = <T extends Json>(value: T) => value;
@@ -14,6 +15,17 @@ test("an input is kept up to its bound, which counts bytes of JSON text; of a lo
   assert.deepEqual(keepInput("ü".repeat(MAX_KEPT_INPUT_BYTES / 2), "invoke", asIs), tooLong);
   const grow = () => longest.repeat(2) as never;
   assert.deepEqual(keepInput("short", "invoke", grow), tooLong);
+});
+
+test("one that came as its text is kept as that, unless a secret may be in it", () => {
+  const source = new JsonSource('{"token":"secret"}');
+  assert.deepEqual(keepInput(source, "invoke", undefined), { value: source, fate: "kept" });
+  assert.deepEqual(keepInput(source, "invoke", asIs), { value: { token: "secret" }, fate: "kept" });
+  const redact = () => ({ token: "[redacted]" }) as never;
+  assert.deepEqual(keepInput(source, "invoke", redact), { value: { token: "[redacted]" }, fate: "redacted" });
+  const long = new JsonSource(`"${"ü".repeat(MAX_KEPT_INPUT_BYTES / 2)}"`);
+  assert.deepEqual(keepInput(long, "invoke", undefined), { value: null, fate: "too_long" });
+  assert.equal(keepOriginal(long, "invoke", "too_long"), long);
 });
 
 test("of a request method and URL are kept, whatever else it holds", () => {

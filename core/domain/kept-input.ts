@@ -1,5 +1,6 @@
 /** What is kept of a call's input once its run has ended: bounded, and without the function's secrets. */
 import type { Json } from "../json.ts";
+import { type JsonOrSource, JsonSource, toValue, writeJson } from "../json-source.ts";
 import type { RunTrigger } from "./run-trigger.ts";
 import type { StoredRequestInput } from "./stored-request.ts";
 
@@ -16,23 +17,28 @@ export const MAX_ORIGINAL_INPUT_BYTES = 262_144;
 export type InputFate = "kept" | "redacted" | "too_long";
 
 export interface KeptInput {
-  value: Json;
+  value: JsonOrSource;
   fate: InputFate;
 }
 
 const TOO_LONG: KeptInput = { value: null, fate: "too_long" };
 
-/** @param redact takes the function's secrets out of a value */
+/** @param redact takes the function's secrets out of a value; undefined: there are none */
 export function keepInput(
-  input: Json,
+  given: JsonOrSource,
   trigger: RunTrigger,
-  redact: <T extends Json>(value: T) => T,
+  redact: (<T extends Json>(value: T) => T) | undefined,
 ): KeptInput {
+  if (given instanceof JsonSource && !isRequest(trigger)) {
+    if (!fits(given.text, MAX_KEPT_INPUT_BYTES)) return TOO_LONG;
+    if (redact === undefined) return { value: given, fate: "kept" };
+  }
+  const input = toValue(given);
   const shown = isRequest(trigger) ? withoutContent(input) : input;
   // Before the search as well: it costs more than a look at the length.
   const text = JSON.stringify(shown);
   if (!fits(text, MAX_KEPT_INPUT_BYTES)) return TOO_LONG;
-  const value = redact(shown);
+  const value = redact ? redact(shown) : shown;
   if (value === shown) return { value, fate: "kept" };
   const redacted = JSON.stringify(value);
   if (redacted === text) return { value, fate: "kept" };
@@ -52,12 +58,12 @@ export function withoutContent(input: Json): Json {
  * visitors of a function's URL send, cookies among it, is nobody's to keep.
  */
 export function keepOriginal(
-  input: Json,
+  input: JsonOrSource,
   trigger: RunTrigger,
   shown: InputFate | undefined,
-): Json | undefined {
+): JsonOrSource | undefined {
   if (trigger === "http" || shown === undefined || shown === "kept") return undefined;
-  return fits(JSON.stringify(input), MAX_ORIGINAL_INPUT_BYTES) ? input : undefined;
+  return fits(writeJson(input), MAX_ORIGINAL_INPUT_BYTES) ? input : undefined;
 }
 
 const fits = (text: string, maxBytes: number) => Buffer.byteLength(text) <= maxBytes;

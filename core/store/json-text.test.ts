@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
 import type { Json } from "../json.ts";
+import { JsonSource } from "../json-source.ts";
 import { toJsonText } from "./json-text.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
@@ -16,6 +17,12 @@ async function roundTrip(value: unknown): Promise<Json> {
   const { rows } = await store.pool.query<{ value: Json }>("SELECT $1::jsonb AS value", [toJsonText(value)]);
   return rows[0]!.value;
 }
+
+test("a text that stands for its value is written as it is, but for what jsonb refuses", async () => {
+  const input = { nul: `a${NUL}b`, list: [1, "😀"] };
+  const source = new JsonSource(JSON.stringify(input));
+  assert.deepEqual(await roundTrip([{ input: source }]), [{ input: { ...input, nul: "a\ufffdb" } }]);
+});
 
 test("what jsonb takes comes back as it was", async () => {
   const values: Json[] = [

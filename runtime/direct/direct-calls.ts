@@ -17,6 +17,7 @@ import {
 } from "../../core/contracts/direct-call.ts";
 import { CALL_POLICY } from "../../core/contracts/task-policy.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
+import type { Json } from "../../core/json.ts";
 import { LazyAbort } from "../../core/lazy-abort.ts";
 import type { ClaimedRun } from "../../core/store/runs/claimed-run.ts";
 import type { DirectRun, Reservation } from "../../core/store/runs/direct.ts";
@@ -196,7 +197,8 @@ function toClaimedRun(
     claimNo: DIRECT_CLAIM_NO,
     namespaceId: call.namespaceId,
     taskId: null,
-    spec: { type: "function", function: call.functionName, input: call.input },
+    // A source stands for its value: what becomes of an input is that it is written.
+    spec: { type: "function", function: call.functionName, input: call.input as Json },
     attempt: 1,
     attemptOffset: 0,
     policy: { ...CALL_POLICY, timeoutMs },

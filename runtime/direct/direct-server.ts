@@ -9,10 +9,11 @@ import {
   DIRECT_PROTOCOL,
   type DirectAsk,
   type DirectSay,
+  INPUTS_AS_PAYLOADS,
   MAX_DIRECT_FRAME_BYTES,
   PAYLOADS_HEADER,
 } from "../../core/contracts/direct-call.ts";
-import { putBodyIntoCall, takeBodyOfOutcome } from "../../core/contracts/direct-payloads.ts";
+import { putPayloadIntoCall, takeBodyOfOutcome } from "../../core/contracts/direct-payloads.ts";
 import { FrameDecoder, FrameWriter, splitFrame, toBase64 } from "../../core/frames.ts";
 import type { CallerMeetings } from "./caller-meetings.ts";
 import type { BegunCall, DirectCalls } from "./direct-calls.ts";
@@ -38,7 +39,7 @@ export function serveDirectCalls(
       return;
     }
     socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${PAYLOADS_HEADER}: 1\r\n${CALLERS_HEADER}: 1\r\n\r\n`,
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${DIRECT_PROTOCOL}\r\n${PAYLOADS_HEADER}: ${INPUTS_AS_PAYLOADS}\r\n${CALLERS_HEADER}: 1\r\n\r\n`,
     );
     socket.setNoDelay(true);
     const { headers } = request;
@@ -101,7 +102,7 @@ function serveConnection(
 
   function receive(ask: DirectAsk, payload: string | undefined, bytes: number): void {
     if (ask.t === "call") {
-      const given = putBodyIntoCall(ask.call, payload);
+      const given = putPayloadIntoCall(ask.call, payload);
       const answer = toAnswer(ask.no);
       const call = given.isClaimed
         ? callers.handOver(id, given, answer)

@@ -8,7 +8,7 @@ import { findNamingCron } from "../../core/domain/schedule/named-by.ts";
 import { holderOf, type StoredRequest } from "../../core/domain/stored-request.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
-import type { Redactor } from "../../core/secrets/redact.ts";
+import { NOTHING_TO_REDACT, type Redactor } from "../../core/secrets/redact.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
 import type { HttpCall, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.ts";
@@ -61,7 +61,10 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     if ("kind" in loaded) return loaded;
     const { revision, env, redactor } = loaded;
     // A task's input is its task's.
-    if (run.taskId === null) context.keepInput?.(keepInput(spec.input, run.trigger, redactor.value));
+    if (run.taskId === null) {
+      const redact = redactor === NOTHING_TO_REDACT ? undefined : redactor.value;
+      context.keepInput?.(keepInput(spec.input, run.trigger, redact));
+    }
     const { concurrency: _store, ...limits } = effectiveLimits(revision.limits, caps);
     const invocation = {
       runId: run.id,

@@ -5,7 +5,8 @@ import type { IsolateFacts, SubRequest } from "../../core/domain/attempt-facts.t
 import type { FunctionLimits } from "../../core/domain/function-limits.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
-import type { Json, JsonObject } from "../../core/json.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { JsonOrSource } from "../../core/json-source.ts";
 import type { Span } from "../../core/telemetry/tracing.ts";
 
 export interface Invocation {
@@ -14,7 +15,7 @@ export interface Invocation {
   revisionId: string;
   /** The built script; asked for only where the executor does not have the revision yet. */
   code: string | (() => Promise<string>);
-  input: Json;
+  input: JsonOrSource;
   attempt: number;
   trigger: RunTrigger;
   scheduledFor: Date;

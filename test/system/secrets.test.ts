@@ -106,6 +106,22 @@ test("a run that prints a secret leaves nothing of it in logs, errors, runs, met
   }
 });
 
+test("a long input comes to its function, and stands in its run, as it was given", async () => {
+  await api.call("PUT", "/v1/functions/echo", { source: "export default (input) => input;" });
+  const input = {
+    text: `"quoted" \\ \n ü 😀 ${"x".repeat(2_000)}`,
+    list: [1, -0.5, 1e21, null, true, { a: {} }],
+  };
+  const called = await fetch(`${api.url}/v1/functions/echo/invoke`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${api.key}` },
+    body: JSON.stringify(input),
+  });
+  assert.deepEqual(await called.json(), input);
+  const run = await api.call<{ input: unknown }>("GET", `/v1/runs/${called.headers.get("bellhop-run-id")}`);
+  assert.deepEqual(run.input, input);
+});
+
 test("a run shows the input of its call without secrets, bounded, and nothing of it beforehand", async () => {
   const source = "export default (input) => { if (input?.fail) throw new Error('no'); return 1; };";
   await api.call("PUT", "/v1/functions/taker", { source, public: true });
@@ -139,15 +155,18 @@ test("a run shows the input of its call without secrets, bounded, and nothing of
   const clean = { note: "a [redacted GIVEN] b", "[redacted GIVEN]": [1, null] };
   const given = { note: `a ${OWN} b`, [OWN]: [1, null] };
   // Handed to a worker, and through the queue.
+  // A long one goes as its own text.
   for (const headers of [{}, { prefer: "respond-async" }] as Record<string, string>[])
-    for (const fail of [true, false]) {
-      const called = await post("/v1/functions/taker/invoke", { ...given, fail }, headers);
-      const runId = called.headers.get("bellhop-run-id");
-      assert.deepEqual((await ended(runId)).input, { ...clean, fail });
-      const { original, row } = await storedOf(runId);
-      assert.equal(findLeak(row), undefined);
-      assert.deepEqual(original, fail ? { ...given, fail } : null, "for a replay of what failed alone");
-    }
+    for (const more of [{}, { text: "x".repeat(2_000) }])
+      for (const fail of [true, false]) {
+        const called = await post("/v1/functions/taker/invoke", { ...given, ...more, fail }, headers);
+        const runId = called.headers.get("bellhop-run-id");
+        assert.deepEqual((await ended(runId)).input, { ...clean, ...more, fail });
+        const { original, row } = await storedOf(runId);
+        assert.equal(findLeak(row), undefined);
+        const replayed = fail ? { ...given, ...more, fail } : null;
+        assert.deepEqual(original, replayed, "for a replay of what failed alone");
+      }
   const long = await post("/v1/functions/taker/invoke", { text: "x".repeat(65_536) });
   const { input, inputTruncated } = await ended(long.headers.get("bellhop-run-id"));
   assert.deepEqual([input, inputTruncated], [null, true]);

@@ -10,7 +10,7 @@
 import { functionKey } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
-import type { Json } from "../../json.ts";
+import type { JsonOrSource } from "../../json-source.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
@@ -30,7 +30,7 @@ export interface DirectRun {
   trigger: RunTrigger;
   /** The tag that the call asked for. */
   target?: RunTarget | undefined;
-  input: Json;
+  input: JsonOrSource;
   timeoutMs: number;
   /** Milliseconds since it began. */
   ageMs: number;
@@ -155,7 +155,7 @@ export async function reserveDirectRun(store: Store, workerId: string, run: Dire
 export interface FinishedDirectRun extends FinishedAttempt {
   hasOwnClock: true;
   target?: RunTarget | undefined;
-  input: Json;
+  input: JsonOrSource;
   timeoutMs: number;
   durationMs: number;
   /** The request that asked (W3C). */

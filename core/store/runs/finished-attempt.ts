@@ -3,7 +3,8 @@ import type { AttemptRecord } from "../../contracts/run.ts";
 import type { Deferral, RunVerdict } from "../../domain/retry.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
-import type { Json, JsonObject } from "../../json.ts";
+import type { JsonObject } from "../../json.ts";
+import type { JsonOrSource } from "../../json-source.ts";
 
 export interface FinishedAttempt {
   runId: string;
@@ -29,9 +30,9 @@ export interface FinishedAttempt {
   /** A later run of its task may wait for its end; left out: none does. */
   mayHoldNext?: true;
   /** What is kept of a call's input, where `record.input` says so. */
-  input?: Json;
+  input?: JsonOrSource;
   /** Of a call that did not succeed, and that has no row yet, what it was given where `input` is something else. */
-  originalInput?: Json | undefined;
+  originalInput?: JsonOrSource | undefined;
 }
 
 export interface AttemptLogLine {

@@ -1,6 +1,7 @@
 import { failed } from "../../../core/domain/attempt.ts";
 import { messageOf } from "../../../core/errors.ts";
 import { FrameTooLargeError } from "../../../core/frames.ts";
+import { writeJson } from "../../../core/json-source.ts";
 import type { CallTell } from "../protocol/call-messages.ts";
 import type { ChildMessage, ResultMessage } from "../protocol/messages.ts";
 import type { SandboxParts, SandboxSettings } from "../settings.ts";
@@ -156,7 +157,7 @@ export class ExecutorRuns {
     const { revisionId, reuse, limits } = first.job.invocation;
     for (const run of batch.runs) run.wallMs = run.job.invocation.fitWallMs?.() ?? run.wallMs;
     const runs = batch.runs.map(toInvokedRun);
-    const starts = JSON.stringify(batch.runs.map(toGuestStart));
+    const starts = writeJson(batch.runs.map(toGuestStart));
     try {
       const { memoryMb } = limits;
       const startsChars = starts.length;

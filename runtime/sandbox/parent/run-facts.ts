@@ -1,5 +1,6 @@
 /** What a run is sent with: its limits for the executor, its facts for the guest. */
 import type { HttpRequestHead } from "../../../core/contracts/http-call.ts";
+import type { JsonOrSource } from "../../../core/json-source.ts";
 import type { GuestStart, HttpFacts } from "../../../functions/guest/guest-start.ts";
 import type { InvokedRun } from "../protocol/messages.ts";
 import type { ExecutorRun } from "./executor-run.ts";
@@ -8,7 +9,10 @@ export function toInvokedRun({ id, wallMs, job }: ExecutorRun): InvokedRun {
   return { id, wallMs, cpuMs: job.invocation.limits.cpuMs };
 }
 
-export function toGuestStart({ id, wallMs, job }: ExecutorRun): GuestStart {
+/** As `writeJson` writes it. */
+type WrittenStart = [no: GuestStart[0], input: JsonOrSource, facts: GuestStart[2]];
+
+export function toGuestStart({ id, wallMs, job }: ExecutorRun): WrittenStart {
   const { runId, attempt, trigger, scheduledFor, cron, env, input, limits } = job.invocation;
   const { logLines, resultBytes } = limits;
   return [
