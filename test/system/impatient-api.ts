@@ -7,8 +7,8 @@ const limits = {
   ...EDGE_LIMITS,
   server: { ...EDGE_LIMITS.server, headersTimeout: 3_000, connectionsCheckingInterval: 500 },
   body: { ...EDGE_LIMITS.body, graceMs: 10_000 },
-  duplex: { ...EDGE_LIMITS.duplex, graceMs: 15_000 },
-  response: { ...EDGE_LIMITS.response, graceMs: 3_000 },
+  duplex: { ...EDGE_LIMITS.duplex, graceMs: 40_000 },
+  response: { ...EDGE_LIMITS.response, graceMs: 6_000 },
   lineMs: 3_000,
 };
 

@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { EDGE_LIMITS } from "../../api/edge/edge.ts";
 import { until } from "../../core/store/testing/test-store.ts";
 import { createRecording } from "../support/recording.ts";
 import { createClient, readSample, startCluster, waitForDirectCalls } from "./cluster.ts";
@@ -218,7 +219,7 @@ describe("honest callers who are slow", { concurrency: true }, () => {
     await deploy("echo", "export default { fetch: (request) => new Response(request.body) };");
     const caller = await dial(api.url, POST("echo", "transfer-encoding: chunked", "5\r\nfirst\r\n"));
     await caller.heard(/first/);
-    await wait(6_000);
+    await wait(EDGE_LIMITS.body.graceMs + 1_000);
     caller.socket.write("6\r\nsecond\r\n0\r\n\r\n");
     await caller.heard(/second\r\n0\r\n\r\n$/);
     caller.socket.destroy();
