@@ -28,7 +28,7 @@ export function expect(condition: unknown, what: string): asserts condition {
 }
 
 export async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (let looks = 0; looks < 2_000; looks += 1) {
+  for (let looks = 0; looks < 6_000; looks += 1) {
     const found = await look();
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 20));
