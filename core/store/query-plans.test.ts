@@ -51,6 +51,7 @@ import { listOwnedRuns } from "./runs/owned.ts";
 import { queueDueRetries } from "./runs/queue-retries.ts";
 import { estimateRuns, findOpenRuns, findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
+import { findFloor, noteFloor, noteFullSearch } from "./runs/search-floor.ts";
 import { settleHeldRuns } from "./runs/settle-held.ts";
 import { findNextInstants } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
@@ -264,6 +265,12 @@ const ofSeveral = (use: (store: Store) => Promise<unknown>) =>
     await use(s);
   });
 
+/** While dead rows are many. */
+const fromFloor = (use: (store: Store) => Promise<unknown>) => async (s: Store) => {
+  noteFloor(s, { instant: "2020-01-01T00:00:00Z", untilMs: Number.POSITIVE_INFINITY, shortUntilMs: 0 });
+  await use(s);
+};
+
 /** Of all that is queued, due or not: more is there than one. */
 const claimShares = (s: Store) => claimDueRuns(s, id, 1, -86_400_000);
 
@@ -272,6 +279,21 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "claim of what is due in shares": {
     use: claimShares,
     index: "task_runs_open_shared",
+  },
+  "claim what is due, from a floor": {
+    use: fromFloor((s) => claimDueRuns(s, id, 10, 0)),
+    index: "task_runs_open_queued",
+  },
+  "claim of what is due in shares, from a floor": {
+    use: fromFloor(claimShares),
+    index: "task_runs_open_shared",
+  },
+  "where searches begin": {
+    async use(s) {
+      noteFullSearch(s, 1_000, 0);
+      await findFloor(s, 0, () => 0);
+    },
+    index: "task_runs_open_queued",
   },
   "claim by id": { use: (s) => claimRuns(s, id, [id]), index: "task_runs_open_pkey" },
   "claim of short runs by id": {

@@ -11,12 +11,14 @@ export type HorizonHolder = (typeof HORIZON_HOLDERS)[number];
 export type HorizonAges = Record<HorizonHolder, number>;
 
 /**
- * A session holds back the rows of its own database only, a standby those of all. A standby with a slot shows up as that
+ * A session holds back the rows of its own database only, unless it vacuums; a standby holds back those of all databases. A standby with a slot shows up as that
  * slot. Logical slots hold `catalog_xmin` alone, which keeps no row of a user's table.
  */
 const OLDEST_XID: Record<HorizonHolder, string> = {
   session: `SELECT max(greatest(age(backend_xid), age(backend_xmin))) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type <> 'walsender'`,
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND backend_type NOT IN ('walsender', 'autovacuum worker')
+      AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)`,
   prepared_transaction:
     "SELECT max(age(transaction)) FROM pg_prepared_xacts WHERE database = current_database()",
   replication_slot: "SELECT max(age(xmin)) FROM pg_replication_slots",

@@ -32,6 +32,7 @@ import {
   TRAFFIC,
   toClaimedRun,
 } from "./claimed-run.ts";
+import { CROWDED_MS, findFloor, noteFullSearch, noteShortSearch } from "./search-floor.ts";
 import {
   bestOfSome,
   findUnspent,
@@ -103,18 +104,39 @@ const byId = (bound = ""): Search => ({
 const CLAIM_BY_ID = toTexts("claim-by-id", byId());
 const CLAIM_SHORT_BY_ID = toTexts("claim-short-by-id", byId(`AND ${TIMEOUT_MS} <= $3`));
 
-const DUE = `${CLAIMABLE} AND ${isDue("$3::int")}`;
-const oldest = (condition = "") => wanted(`${DUE} ${condition} ORDER BY ${OLDEST_FIRST} LIMIT $2`);
-const CLAIM_OLDEST = toTexts("claim-oldest", { ctes: oldest() });
-/** All that is due, or where that is more than may be taken, nothing: then it matters which runs are. */
-const CLAIM_ALL = toTexts("claim-all-due", {
-  ctes: `backlog AS MATERIALIZED (
-    SELECT count(*) > $2 AS is_there FROM (SELECT FROM task_runs_open WHERE ${DUE} LIMIT $2 + 1) AS due
-  ), ${oldest("AND NOT (SELECT is_there FROM backlog)")}`,
-  columns: ', (SELECT is_there FROM backlog) AS "hasBacklog"',
-});
-const CLAIM_SHARES = toTexts("claim-shares", { ctes: sharedOut(WANTED), columns: SHARED_COLUMNS });
-const CLAIM_BEST = toTexts("claim-best", { ctes: bestOfSome(WANTED) });
+/** Those of one way to search for what is due. $1: the worker; $2: how many at most; $3: for how many ms they have been due. */
+interface Searches {
+  /** All that is due, or where that is more than may be taken, nothing: then it matters which runs are. */
+  all: ClaimTexts;
+  oldest: ClaimTexts;
+  /** $4: the namespace after which it begins. */
+  shares: ClaimTexts;
+  /** $4: the namespaces. */
+  best: ClaimTexts;
+}
+
+/** `from` is given the number of its parameter, the last one. */
+function toSearches(suffix: string, from: (number: number) => string, columns: string): Searches {
+  const due = `${CLAIMABLE} AND ${isDue("$3::int")} ${from(4)}`;
+  const oldest = (condition = "") => wanted(`${due} ${condition} ORDER BY ${OLDEST_FIRST} LIMIT $2`);
+  return {
+    all: toTexts(`claim-all-due${suffix}`, {
+      ctes: `backlog AS MATERIALIZED (
+        SELECT count(*) > $2 AS is_there FROM (SELECT FROM task_runs_open WHERE ${due} LIMIT $2 + 1) AS due
+      ), ${oldest("AND NOT (SELECT is_there FROM backlog)")}`,
+      columns: `, (SELECT is_there FROM backlog) AS "hasBacklog" ${columns}`,
+    }),
+    oldest: toTexts(`claim-oldest${suffix}`, { ctes: oldest() }),
+    shares: toTexts(`claim-shares${suffix}`, {
+      ctes: sharedOut(WANTED, from(5)),
+      columns: `${SHARED_COLUMNS} ${columns}`,
+    }),
+    best: toTexts(`claim-best${suffix}`, { ctes: bestOfSome(WANTED, from(5)) }),
+  };
+}
+
+const FULL = toSearches("", () => "", `, ${CROWDED_MS} AS "crowdedMs"`);
+const FROM_FLOOR = toSearches("-from-floor", (number) => `AND available_at >= $${number}::timestamptz`, "");
 
 type AnsweredRow = (ClaimRow | { id: null }) & { limited: LimitedRun[] | null } & Told;
 
@@ -123,6 +145,8 @@ interface Told {
   hasBacklog?: boolean;
   visited?: number;
   lastNamespaceId?: string | null;
+  /** Of a full search. */
+  crowdedMs?: number | null;
 }
 
 type Answer = Claim & { told: Told };
@@ -154,7 +178,7 @@ export async function claimShortRuns(
 /**
  * Takes `limit` runs that have been due for `overdueMs`; those that wait for a permit are not looked at. Where more are
  * due, namespaces share what it takes, and of each the best are taken. Where it has found fewer, there were no more, but
- * for those that another had locked.
+ * for those that another had locked, and what a search from a floor leaves (search-floor.ts).
  */
 export async function claimDueRuns(
   store: Store,
@@ -163,17 +187,32 @@ export async function claimDueRuns(
   overdueMs: number,
 ): Promise<Claim> {
   const sharing = sharingOf(store);
-  const values = [workerId, limit, overdueMs] as [string, number, number];
+  const values: [string, number, number] = [workerId, limit, overdueMs];
   if (!sharing.hasBacklog) {
-    const { told, ...claim } = await runClaim(store, CLAIM_ALL, values);
+    const { told, ...claim } = await search(store, "all", values);
     if (!told.hasBacklog) return claim;
     sharing.hasBacklog = true;
   }
-  const claim = await runClaim(store, CLAIM_SHARES, [...values, sharing.after]);
+  const claim = await search(store, "shares", [...values, sharing.after]);
   sharing.after = claim.told.lastNamespaceId ?? sharing.after;
   const { runs, found } = await fillUp(store, values, claim);
   if (found < limit) sharing.hasBacklog = false;
   return { runs, found };
+}
+
+/** A full search, or one from the store's floor while it has one. */
+async function search(store: Store, kind: keyof Searches, values: SearchValues): Promise<Answer> {
+  const floor = await findFloor(store, values[2], () => performance.now());
+  const isFull = floor === undefined;
+  const answer = await runClaim(
+    store,
+    isFull ? FULL[kind] : FROM_FLOOR[kind],
+    isFull ? values : [...values, floor],
+  );
+  const { found, told } = answer;
+  if (isFull) noteFullSearch(store, told.crowdedMs ?? null, found);
+  else if (found < values[1] && !told.hasBacklog) noteShortSearch(store);
+  return answer;
 }
 
 /** What some namespaces left of their shares goes to the others, those that were not visited included. */
@@ -183,17 +222,17 @@ async function fillUp(
   { runs, found, told: { visited = 0 } }: Answer,
 ): Promise<Claim> {
   const all = { runs: [...runs], found };
-  const add = async (texts: ClaimTexts, ...more: unknown[]) => {
-    const claim = await runClaim(store, texts, [workerId, limit - all.found, overdueMs, ...more]);
+  const add = async (kind: keyof Searches, ...more: unknown[]) => {
+    const claim = await search(store, kind, [workerId, limit - all.found, overdueMs, ...more]);
     all.runs.push(...claim.runs);
     all.found += claim.found;
   };
   try {
     const unspent = visited > 1 && found < limit ? findUnspent(runs, limit, visited) : [];
-    if (unspent.length > 0) await add(CLAIM_BEST, unspent);
+    if (unspent.length > 0) await add("best", unspent);
     // Runs that met a limit are counted in no share.
     const mayBeMore = visited >= NAMESPACES_A_CLAIM || (visited > 1 && found > runs.length);
-    if (mayBeMore && all.found < limit) await add(CLAIM_OLDEST);
+    if (mayBeMore && all.found < limit) await add("oldest");
   } catch (error) {
     // What was taken must start.
     if (all.runs.length === 0) throw error;
@@ -247,3 +286,4 @@ async function ask(
 }
 
 type ClaimValues = [workerId: string, ...unknown[]];
+type SearchValues = [workerId: string, limit: number, overdueMs: number, ...unknown[]];

@@ -11,38 +11,38 @@ import { BEST_FIRST, CLAIMABLE_BY_NAMESPACE, isDue } from "./claimable.ts";
 /** Namespaces from which one claim takes, at most. */
 export const NAMESPACES_A_CLAIM = 32;
 
-const DUE = `${CLAIMABLE_BY_NAMESPACE} AND ${isDue("$3::int")}`;
+const due = (from: string) => `${CLAIMABLE_BY_NAMESPACE} AND ${isDue("$3::int")} ${from}`;
 
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** The next namespace down from that of a row `w`; from null, the topmost. From its end, where fewer runs are gone. */
-const NEXT = `
-    SELECT namespace_id FROM task_runs_open WHERE ${DUE} AND namespace_id < coalesce(w.namespace_id, '${LAST_ID}')
+const next = (from: string) => `
+    SELECT namespace_id FROM task_runs_open WHERE ${due(from)} AND namespace_id < coalesce(w.namespace_id, '${LAST_ID}')
     ORDER BY namespace_id DESC LIMIT 1`;
 
 /** The best of the namespace of a row `v`, locked as they are found: claims that meet take different runs. */
-const bestOf = (columns: string, limit: string) => `
-    SELECT ${columns} FROM task_runs_open r WHERE ${DUE} AND r.namespace_id = v.namespace_id
+const bestOf = (columns: string, from: string, limit: string) => `
+    SELECT ${columns} FROM task_runs_open r WHERE ${due(from)} AND r.namespace_id = v.namespace_id
     ORDER BY ${BEST_FIRST} LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
 
 /**
  * CTEs, of which `wanted` has `columns` of the runs `r` that are taken: $2 at most, due for $3 milliseconds, beginning
- * after the namespace $4. The walk is a circle: down from there, over its end (null), and down to where it began.
+ * after the namespace $4, and of these those that `from` allows, a condition or nothing. The walk is a circle: down from there, over its end (null), and down to where it began.
  */
-export const sharedOut = (columns: string) => `
+export const sharedOut = (columns: string, from: string) => `
   walk AS (
     SELECT $4::uuid AS namespace_id, false AS is_round, 0 AS no
     UNION ALL
     SELECT n.namespace_id, n.is_round, w.no + (n.namespace_id IS NOT NULL)::int
     FROM walk w CROSS JOIN LATERAL (
-        SELECT (${NEXT}) AS namespace_id, w.is_round OR w.namespace_id IS NULL AS is_round OFFSET 0
+        SELECT (${next(from)}) AS namespace_id, w.is_round OR w.namespace_id IS NULL AS is_round OFFSET 0
       ) AS n
     WHERE w.no < ${NAMESPACES_A_CLAIM} AND (NOT n.is_round OR n.namespace_id >= $4)
   ), visited AS MATERIALIZED (
     SELECT namespace_id, no, ($2::int + count(*) OVER () - 1) / count(*) OVER () AS share FROM walk
     WHERE namespace_id IS NOT NULL AND no > 0
   ), wanted AS MATERIALIZED (
-    SELECT v.namespace_id, s.* FROM visited v CROSS JOIN LATERAL (${bestOf(columns, "v.share")}) AS s LIMIT $2::int
+    SELECT v.namespace_id, s.* FROM visited v CROSS JOIN LATERAL (${bestOf(columns, from, "v.share")}) AS s LIMIT $2::int
   )`;
 
 /** How many namespaces it visited, and after which the next walk begins: the one that had the last of $2 runs, or the last one. */
@@ -51,9 +51,9 @@ export const SHARED_COLUMNS = `, (SELECT count(*)::int FROM visited) AS visited,
     (SELECT namespace_id FROM visited ORDER BY no DESC LIMIT 1)) AS "lastNamespaceId"`;
 
 /** The same of the namespaces $4 alone, whatever the share of each. */
-export const bestOfSome = (columns: string) => `
+export const bestOfSome = (columns: string, from: string) => `
   wanted AS MATERIALIZED (
-    SELECT s.* FROM unnest($4::uuid[]) AS v(namespace_id) CROSS JOIN LATERAL (${bestOf(columns, "$2::int")}) AS s
+    SELECT s.* FROM unnest($4::uuid[]) AS v(namespace_id) CROSS JOIN LATERAL (${bestOf(columns, from, "$2::int")}) AS s
     LIMIT $2::int
   )`;
 

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
+import type pg from "pg";
+import { createTestDatabase } from "../../../test/support/database.ts";
+import type { Store } from "../database.ts";
+import { makeWorker, queueRun } from "../testing/samples.ts";
+import { openTestStore, until } from "../testing/test-store.ts";
+import { claimDueRuns } from "./claim.ts";
+import {
+  findFloor,
+  hasWalkedFar,
+  noteFloor,
+  noteFullSearch,
+  noteShortSearch,
+  restAfterLook,
+} from "./search-floor.ts";
+
+const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+beforeEach(clear);
+
+const HOUR_MS = 3_600_000;
+const FOREVER = Number.POSITIVE_INFINITY;
+/** As many as slow searches down. */
+const DEAD_ROWS = 20_000;
+
+/** A store of its own, as far as floors are concerned. */
+const separate = (): Store => ({ ...store, pool: Object.create(store.pool) as Store["pool"] });
+
+const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
+
+async function queueAt(namespaceId: string, instant: string): Promise<string> {
+  const id = await queueRun(store, namespaceId);
+  await sql`UPDATE task_runs_open SET available_at = ${instant}::timestamptz WHERE id = ${id}`.execute(db);
+  return id;
+}
+
+test("a search from a floor leaves what is older, in shares and without, and a full one finds it", async () => {
+  const workerId = await makeWorker(db);
+  for (const limit of [10, 2]) {
+    const [first, second] = [await newNamespace(), await newNamespace()];
+    const old = await queueAt(first, ago(2 * HOUR_MS));
+    const young = [
+      ...[await queueAt(first, ago(1_000)), await queueAt(first, ago(900))],
+      await queueAt(second, ago(1_000)),
+    ];
+    const crowded = separate();
+    noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: FOREVER });
+    const taken: string[] = [];
+    for (let claims = 0; claims < 3; claims += 1)
+      taken.push(...(await claimDueRuns(crowded, workerId, limit, 0)).runs.map(({ id }) => id));
+    assert.deepEqual(taken.sort(), young.sort());
+    assert.deepEqual(
+      (await claimDueRuns(separate(), workerId, limit, 0)).runs.map(({ id }) => id),
+      [old],
+    );
+  }
+});
+
+test("a store that met a crowd looks for its floor once, and again after its rest", async () => {
+  const answers = [
+    [{ instant: "2026-01-01", tookMs: 50 }],
+    ...[[{ instant: "2026-01-02", tookMs: 10_000 }], [{ instant: "2026-01-03", tookMs: 10_000 }], []],
+  ];
+  let looks = 0;
+  const query = async () => ({ rows: answers[looks++] });
+  const crowded = { pool: Object.assign(Object.create(store.pool) as pg.Pool, { query }) as Store["pool"] };
+  const at = (nowMs: number) => findFloor(crowded, 0, () => nowMs);
+  assert.equal(await at(0), undefined, "it has met none");
+  noteFullSearch(crowded, null, 0);
+  noteFullSearch(crowded, 3, 0);
+  noteFullSearch(crowded, 60, 300);
+  assert.equal(await at(0), undefined, "it was quick for what it found");
+  noteFullSearch(crowded, 60, 10);
+  assert.deepEqual([await at(1_000), await at(1_000 + restAfterLook(50) - 1)], ["2026-01-01", "2026-01-01"]);
+  assert.equal(looks, 1);
+  assert.equal(await at(1_000 + restAfterLook(50)), "2026-01-02");
+  noteShortSearch(crowded);
+  assert.equal(await at(1_000 + restAfterLook(50) + 499), "2026-01-02");
+  assert.equal(await at(1_000 + restAfterLook(50) + 500), "2026-01-03", "slots are free");
+  assert.equal(await at(10_000), undefined, "vacuum has been there");
+  assert.deepEqual([await at(10_001), looks], [undefined, 4]);
+});
+
+test("a search from a floor that finds too little has the store look for an earlier one soon", async () => {
+  const workerId = await makeWorker(db);
+  const namespaceId = await newNamespace();
+  await queueAt(namespaceId, ago(2 * HOUR_MS));
+  const crowded = separate();
+  noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: 0 });
+  assert.equal((await claimDueRuns(crowded, workerId, 1, 0)).found, 0);
+  assert.equal((await claimDueRuns(crowded, workerId, 1, 0)).found, 1, "few rows are dead: it is full again");
+});
+
+test("looks for the floor take a small part of the time, and what is older waits three seconds at most", () => {
+  assert.equal(restAfterLook(20), 600);
+  assert.equal(restAfterLook(10_000), 3_000);
+  assert.deepEqual(
+    [hasWalkedFar(5), hasWalkedFar(5.1), hasWalkedFar(25, 100), hasWalkedFar(26, 100)],
+    [...[false, true, false, true]],
+  );
+});
+
+test("where dead rows are many the floor is the oldest run that may be claimed, or a moment ago", async () => {
+  const namespaceId = await newNamespace();
+  const queries: { instant: string; tookMs: number }[][] = [];
+  const pool = Object.create(store.pool) as Store["pool"];
+  const query = async (config: pg.QueryConfig) => {
+    const answer = await store.pool.query<{ instant: string; tookMs: number }>(config);
+    queries.push(answer.rows);
+    return answer;
+  };
+  const watched = { pool: Object.assign(pool, { query }) as Store["pool"] };
+  const look = async () => {
+    noteFullSearch(watched, 1_000, 0);
+    await findFloor(watched, 0, () => 0);
+    return queries.pop()!;
+  };
+  assert.deepEqual(await look(), [], "there are few");
+  await sql`INSERT INTO task_runs_open (id, namespace_id, task_id, type, trigger, state, scheduled_for, available_at,
+      queued_at, timeout_ms)
+    SELECT gen_random_uuid(), ${namespaceId}, gen_random_uuid(), 'http', 'manual', 'queued', now(), now(), now(), 1
+    FROM generate_series(1, ${DEAD_ROWS}::int)`.execute(db);
+  await sql`DELETE FROM task_runs_open`.execute(db);
+  const [none] = await until(async () => {
+    // A session reports what it did when it has been idle for a while, or is asked to.
+    await sql`SELECT pg_stat_force_next_flush()`.execute(db);
+    const rows = await look();
+    return rows.length > 0 ? rows : undefined;
+  });
+  const moment = Date.now() - new Date(none!.instant).getTime();
+  assert.ok(moment >= 0 && moment < HOUR_MS, `${moment} ms`);
+  assert.ok(none!.tookMs > 0);
+  const instant = ago(2 * HOUR_MS);
+  await queueAt(namespaceId, instant);
+  const [oldest] = await look();
+  assert.equal(new Date(oldest!.instant).toISOString(), instant);
+});
