@@ -62,12 +62,13 @@ export async function measureQueues(
     [figures.noLimit, body],
     [figures.farLimit, { ...body, queue: "far" }],
   ] as const;
-  const binding = [figures.bindingLimit, { ...body, queue: "binding" }] as const;
-  // The first round warms all up. Of the two that are compared each comes first as often, after the one that leaves the
-  // system idle for seconds, with rows to vacuum.
+  // The first round warms all up. Each of the two that are compared comes first as often as the other, and nothing comes
+  // between them: whatever follows the runs of a binding limit, which leave the system idle for seconds, is slower.
   for (let round = 0; round <= times; round += 1)
-    for (const [rounds, task] of [...(round % 2 === 0 ? compared : compared.toReversed()), binding])
+    for (const [rounds, task] of round % 2 === 0 ? compared : compared.toReversed())
       await measureRound(system, task, runs, round > 0 ? rounds : noRounds());
+  for (let round = 0; round < times; round += 1)
+    await measureRound(system, { ...body, queue: "binding" }, runs, figures.bindingLimit);
   for (const waiting of given.waiting)
     figures.waiting.push(await measureBesideWaiting(system, body, waiting, runs));
   return figures;
@@ -118,7 +119,12 @@ export function toLines(byTransport: Record<string, QueueFigures>): string[] {
   ];
 }
 
-const medianOf = (values: number[]) => spreadOf(values).p50;
+/** Of two in the middle, between them: one of each may have come first in its round. */
+function medianOf(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
+}
 
 /** Of a round and the one beside it: what else the machine does concerns both. */
 const shareOfNoLimit = ({ noLimit, farLimit }: QueueFigures) =>
