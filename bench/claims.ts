@@ -85,10 +85,9 @@ async function readServerUs({ store, applicationName }: Pick<Side, "store" | "ap
 }
 
 const QUEUE = `INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
-    available_at, queued_at, timeout_ms, limit_keys)
+    available_at, queued_at, timeout_ms)
   SELECT gen_random_uuid(), $1, CASE WHEN $2::uuid IS NULL THEN gen_random_uuid() END, $2,
-    CASE WHEN $2::uuid IS NULL THEN 'http' ELSE 'function' END, 'manual', 'queued', now(), now(), now(), 1000,
-    CASE WHEN $2::uuid IS NOT NULL THEN ARRAY['function:' || $2] END
+    CASE WHEN $2::uuid IS NULL THEN 'http' ELSE 'function' END, 'manual', 'queued', now(), now(), now(), 1000
   FROM generate_series(1, $3::int) RETURNING id`;
 
 /** What is measured: a number of runs from one step to the next. */

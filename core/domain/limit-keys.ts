@@ -47,15 +47,15 @@ export const isDefaultPlace = (place: QueuePlace) => isDeepStrictEqual(place, DE
 export interface PlacedRun {
   /** Null: `default`, and no key in it. The limits of `default` hold for such a run without being named. */
   queue: string | null;
-  /** Of its queue; null where `queue` is. */
+  /** Of its queue, where it names keys there; null: that of the queue alone. */
   limitKeys: string[] | null;
   priority: number;
 }
 
 export function placeInQueue(namespaceId: string, place: QueuePlace): PlacedRun {
   const { queue, concurrencyKey, rateKey, priority } = place;
-  if (queue === DEFAULT_QUEUE && concurrencyKey === null && rateKey === null)
-    return { queue: null, limitKeys: null, priority };
+  if (concurrencyKey === null && rateKey === null)
+    return { queue: queue === DEFAULT_QUEUE ? null : queue, limitKeys: null, priority };
   const keys = [queueKey(namespaceId, queue)];
   if (concurrencyKey !== null) keys.push(concurrencySubkey(namespaceId, queue, concurrencyKey));
   if (rateKey !== null) keys.push(rateSubkey(namespaceId, queue, rateKey));

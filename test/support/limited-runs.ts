@@ -27,7 +27,7 @@ import {
   saveNamespaceConcurrency,
   settleNamespaceConcurrency,
 } from "../../core/store/limits/namespace-concurrency.ts";
-import { functionKeys, GRANTED } from "../../core/store/limits/permits.ts";
+import { GRANTED, NAMED_KEYS } from "../../core/store/limits/permits.ts";
 import { revokePermits } from "../../core/store/limits/revoke-permits.ts";
 import { pauseQueue, putQueue, removeQueue } from "../../core/store/queues/queues.ts";
 import { cancelRuns } from "../../core/store/runs/cancel.ts";
@@ -107,7 +107,7 @@ const COUNTERS = {
 /** With the keys of `default` and of the namespace, which runs do not name. */
 const SNAPSHOT = `SELECT
   (SELECT coalesce(json_agg(json_build_object('id', r.id, 'state', r.state, 'isGranted', (${GRANTED}) IS TRUE,
-      'keys', coalesce(r.limit_keys, ${functionKeys("r.function_id")}, '{}')
+      'keys', coalesce(${NAMED_KEYS}, '{}')
         || ARRAY['${namespaceKey("")}' || r.namespace_id]
         || CASE WHEN r.queue IS NULL THEN ARRAY['queue:' || r.namespace_id || '/${DEFAULT_QUEUE}'] ELSE '{}' END,
       'holds', CASE WHEN r.state IN ('running', 'deferred') OR (${GRANTED}) THEN coalesce(r.permits, '{}') ELSE '{}' END,

@@ -1,5 +1,6 @@
 /**
- * Limits by key. A run names the limits that hold for it (`limit_keys`); each key that has a limit is a row of
+ * Limits by key. A run names the limits that hold for it (`limit_keys`, where they do not follow from its function and its
+ * queue); each key that has a limit is a row of
  * `run_limits`, which counts the permits that runs hold. A run that starts takes a permit of each of its keys that has a
  * row, remembers them (`permits`), and gives them back when it runs no more.
  *
@@ -52,8 +53,20 @@ const DEFAULT_QUEUE_KEYS = `CASE WHEN r.queue IS NULL AND ${hasUnnamed("queue:")
 /** Of its namespace. */
 const NAMESPACE_KEYS = `CASE WHEN ${hasUnnamed(namespaceKey(""))} THEN ARRAY['${namespaceKey("")}' || r.namespace_id] END`;
 
-/** Those of a run `r`. The release before writes none. */
-export const LIMIT_KEYS = `(coalesce(r.limit_keys, ${functionKeys("r.function_id")}) || ${DEFAULT_QUEUE_KEYS}
+/**
+ * Of a run or a task, those that follow from its function and its queue: they are stored only where it names keys in its
+ * queue besides, all of them together.
+ */
+export const impliedKeys = (
+  row: string,
+) => `${functionKeys(`${row}.function_id`)} || CASE WHEN ${row}.queue IS NOT NULL
+    THEN ARRAY[${queueKeySql(`${row}.namespace_id`, `${row}.queue`)}] END`;
+
+/** Those of a run `r`, but for what holds for it without being named. */
+export const NAMED_KEYS = `coalesce(r.limit_keys, ${impliedKeys("r")})`;
+
+/** Those of a run `r`. */
+export const LIMIT_KEYS = `(${NAMED_KEYS} || ${DEFAULT_QUEUE_KEYS}
   || ${NAMESPACE_KEYS})`;
 
 /** A run that was granted its permits and has not started. */

@@ -730,3 +730,40 @@ test("a waiting run whose task goes to another queue leaves the line of the old 
   const [claimed] = await claimDue(store, workerId, 10, 0);
   assert.equal(claimed?.id, second);
 });
+
+describe("the key of a run's queue", () => {
+  const storedKeys = async (runId: string) =>
+    (
+      await sql<{
+        keys: string[] | null;
+      }>`SELECT limit_keys AS keys FROM task_runs_open WHERE id = ${runId}`.execute(db)
+    ).rows[0]!.keys;
+
+  test("stands in its row only beside keys that it names there", async () => {
+    const { namespaceId, key, queueMany } = await openQueue({ concurrency: 1 });
+    const [plain] = await queueMany(1);
+    const [keyed] = await queueMany(1, { concurrencyKey: "a" });
+    const functionId = await deployFunction(db, namespaceId, "greet");
+    const call = await queueInvocation(store, namespaceId, "greet", {
+      place: { queue: "mail", concurrencyKey: "a", rateKey: null, priority: 50 },
+    });
+    assert.equal(await storedKeys(plain!), null);
+    assert.deepEqual(await storedKeys(keyed!), [key, `${key}/a`]);
+    assert.deepEqual(await storedKeys(call), [functionKey(functionId), key, `${key}/a`]);
+  });
+
+  test("may stand in its row alone: a change of its task leaves it its place in the line", async () => {
+    const workerId = await makeWorker(db);
+    const { namespaceId, name, key, queueMany, waitingFor } = await openQueue({ concurrency: 1 });
+    const [, second] = await queueMany(2);
+    await sql`UPDATE task_runs_open SET limit_keys = ${[key]}`.execute(db);
+    await claimDue(store, workerId, 10, 0);
+    assert.equal(await waitingFor(second!), "concurrency");
+    const { taskId } = (await findRun(store, namespaceId, second!))!;
+    const input = { ...httpTask({ kind: "now" }, { queue: name }), name: "renamed" };
+    await changeTask(store, namespaceId, taskId!, new Date(), async () => ({
+      ...{ input, functionId: null, reschedules: false },
+    }));
+    assert.equal(await waitingFor(second!), "concurrency");
+  });
+});

@@ -26,10 +26,11 @@ export const TASK_FACTS =
 export const CALLBACKS_OF_TASK = `nullif(coalesce(t.on_end, (
     SELECT n.on_end FROM namespace_settings n WHERE n.namespace_id = t.namespace_id)), '{}'::jsonb)`;
 
-/** With the keys of the run's queue; null where there is none of either. */
-export const ofQueue = (functionId: string, keys: string) => `${functionKeys(functionId)} || ${keys}::text[]`;
+/** The keys of a run in its queue with its function's; null where it has none but those that follow from the two. */
+export const ofQueue = (functionId: string, keys: string) =>
+  `CASE WHEN ${keys}::text[] IS NOT NULL THEN ${functionKeys(functionId)} || ${keys}::text[] END`;
 
-/** The limits that may hold for the runs of a task `t`. */
+/** As the runs of a task `t` have them. */
 export const LIMIT_KEYS_OF_TASK = ofQueue("t.function_id", "t.limit_keys");
 
 /** From the run's task `t`. */
@@ -49,7 +50,6 @@ const OF_FUNCTION = {
   namespace_id: "f.namespace_id",
   function_id: "f.id",
   type: "'function'",
-  limit_keys: functionKeys("f.id"),
 } satisfies RunColumns;
 
 /** There is no claim before a direct run. */
@@ -204,19 +204,17 @@ export const INSERT_INVOCATION = insertInvocation(QUEUED_NOW);
 /** The same at the instant $14. */
 export const INSERT_JOINABLE_INVOCATION = insertInvocation(queuedFor("$14"));
 
-const SHOWN = { ...OF_CALL, limit_keys: functionKeys("d.function_id") } satisfies RunColumns;
-
 /** Those direct runs, as running, whose ids a CTE `fence` has taken. */
 export const INSERT_SHOWN = insertRuns(
   "task_runs_open",
-  SHOWN,
+  OF_CALL,
   `${DIRECT_RUNS} JOIN fence n ON n.run_id = d.id`,
 );
 
 /** The same with the permits of a CTE `admitted`. */
 export const INSERT_RESERVED = insertRuns(
   "task_runs_open",
-  { ...SHOWN, permits: "a.permits" },
+  { ...OF_CALL, permits: "a.permits" },
   `${DIRECT_RUNS} JOIN fence n ON n.run_id = d.id CROSS JOIN admitted a`,
 );
 
@@ -287,7 +285,6 @@ export const insertCallbacks = (records: `$${number}`): string =>
       namespace_id: "c.namespace_id",
       function_id: "c.function_id",
       type: "c.type",
-      limit_keys: functionKeys("c.function_id"),
       trigger: "'callback'",
       ...QUEUED_NOW,
       timeout_ms: `${DEFAULT_POLICY.timeoutMs}`,

@@ -12,7 +12,7 @@ import { holdCalendarDates } from "../calendars/calendars.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { toJsonText } from "../json-text.ts";
-import { GRANTED, givePermitsBack } from "../limits/permits.ts";
+import { GRANTED, givePermitsBack, impliedKeys, NAMED_KEYS } from "../limits/permits.ts";
 import { isHeld } from "../runs/held.ts";
 import { LIMIT_KEYS_OF_TASK } from "../runs/insert.ts";
 import { renewRuns } from "../runs/renew.ts";
@@ -166,6 +166,8 @@ const PERMITS_BACK = sql.raw(givePermitsBack("moved"));
 const ofHeld = (column: string) => sql.raw(`CASE WHEN ${isHeld("r")} THEN r.${column} END`);
 
 const LIMIT_KEYS_SQL = sql.raw(LIMIT_KEYS_OF_TASK);
+const KEYS_OF_RUN = sql.raw(NAMED_KEYS);
+const KEYS_OF_TASK = sql.raw(`coalesce(${LIMIT_KEYS_OF_TASK}, ${impliedKeys("t")})`);
 
 /**
  * Runs that have not started stand in no line of the function they were to call, or of the queue they were in, and hold
@@ -177,7 +179,7 @@ async function moveWaitingRuns({ db }: Transaction, taskId: string): Promise<voi
       SELECT r.id, ${HELD_OF_MOVED} AS permits, t.function_id, t.queue, t.priority, ${LIMIT_KEYS_SQL} AS limit_keys
       FROM tasks t JOIN task_runs_open r ON r.task_id = t.id
       WHERE t.id = ${taskId} AND r.state IN ('scheduled', 'queued', 'dead')
-        AND (r.function_id IS DISTINCT FROM t.function_id OR r.limit_keys IS DISTINCT FROM ${LIMIT_KEYS_SQL}
+        AND (r.function_id IS DISTINCT FROM t.function_id OR ${KEYS_OF_RUN} IS DISTINCT FROM ${KEYS_OF_TASK}
           OR r.priority <> t.priority)
       FOR UPDATE OF r
     ), ${PERMITS_BACK}

@@ -3,6 +3,7 @@
  * harness's own. Its rows are ordered by their ids: a number is drawn while the changed row is locked.
  */
 import type pg from "pg";
+import { NAMED_KEYS } from "../../../core/store/limits/permits.ts";
 
 const TRAIL = [
   "CREATE SCHEMA torture",
@@ -33,7 +34,7 @@ const TRAIL = [
       INSERT INTO torture.run_changes (op, run_id, namespace_id, task_id, trigger, state, claim_no, worker_id, attempt,
         scheduled_for, available_at, limit_keys, error_code)
       VALUES (left(TG_OP, 1), r.id, r.namespace_id, r.task_id, r.trigger, r.state, r.claim_no, r.worker_id, r.attempt,
-        r.scheduled_for, r.available_at, r.limit_keys, r.attempts -> -1 -> 'error' ->> 'code');
+        r.scheduled_for, r.available_at, ${NAMED_KEYS}, r.attempts -> -1 -> 'error' ->> 'code');
       RETURN NULL;
     END
   $$`,
