@@ -306,6 +306,46 @@ describe("what other platforms have besides", () => {
     ],
   );
   gives(
+    "caches: a request for a part, and one with conditions, of a kept response",
+    `export default async () => {
+       const cache = (caches as any).default; const url = "https://h.example/r";
+       const modified = "Mon, 02 Nov 2026 10:00:00 GMT"; const before = "Sun, 01 Nov 2026 10:00:00 GMT";
+       await cache.put(url, new Response("0123456789", { headers: { etag: 'W/"a,b"', "last-modified": modified, "content-length": "10" } }));
+       const asked = async (headers: Record<string, string>, init = {}, at = url) => {
+         const response = await cache.match(new Request(at, { headers, ...init }));
+         return [response.status, response.headers.get("content-range"), response.headers.get("content-length"), await response.text()].join(" ");
+       };
+       const ranges = ["bytes=2-4", "Bytes = 7-", "bytes=-3", "bytes=-30", "bytes=9-99", "bytes=10-", "bytes=-0", "bytes=4-2", "bytes=0-1,3-4", "bytes=-", "lines=1-2"];
+       const answers: string[] = [];
+       for (const range of ranges) answers.push(await asked({ range }));
+       answers.push(await asked({ range: "bytes=2-4" }, { method: "HEAD" }));
+       for (const ifRange of [modified, before, 'W/"a,b"']) answers.push(await asked({ range: "bytes=2-4", "if-range": ifRange }));
+       for (const tags of ['"x", "a,b"', "*", '"x"', "a,b"]) answers.push(await asked({ "if-none-match": tags, range: "bytes=2-4" }));
+       for (const date of [modified, before, "never"]) answers.push(await asked({ "if-modified-since": date }));
+       answers.push(await asked({ "if-none-match": '"x"', "if-modified-since": modified }));
+       await cache.put(url + "/strong", new Response("0123456789", { headers: { etag: '"s"' } }));
+       answers.push(await asked({ range: "bytes=2-4", "if-range": '"s"' }, {}, url + "/strong"));
+       await cache.put(url + "/gone", new Response("gone", { status: 410, headers: { etag: '"s"' } }));
+       answers.push(await asked({ range: "bytes=2-", "if-none-match": '"s"' }, {}, url + "/gone"));
+       return answers;
+     };`,
+    [
+      ...[
+        "206 bytes 2-4/10 3 234",
+        "206 bytes 7-9/10 3 789",
+        "206 bytes 7-9/10 3 789",
+        "206 bytes 0-9/10 10 0123456789",
+      ],
+      ...["206 bytes 9-9/10 1 9", "416 bytes */10  ", "416 bytes */10  "],
+      ...Array(4).fill("200  10 0123456789"),
+      "206 bytes 2-4/10 3 ",
+      ...["206 bytes 2-4/10 3 234", "200  10 0123456789", "200  10 0123456789"],
+      ...["304   ", "304   ", "206 bytes 2-4/10 3 234", "206 bytes 2-4/10 3 234"],
+      ...["304   ", "200  10 0123456789", "200  10 0123456789", "200  10 0123456789"],
+      ...["206 bytes 2-4/10 3 234", "410   gone"],
+    ],
+  );
+  gives(
     "caches: a response that varies is for requests that agree with the one it was kept for",
     `export default async () => {
        const cache = (caches as any).default; const url = "https://h.example/v";

@@ -13,6 +13,7 @@ import {
   NativeTypeError,
   toText,
 } from "../run/primordials.ts";
+import { type Answered, decideAnswer } from "./conditional-answer.ts";
 import { HeaderList, type HeaderPair } from "./headers.ts";
 import { GuestRequest, isRequest } from "./request.ts";
 import { GuestResponse, isResponse, responsePartsOf } from "./response.ts";
@@ -103,12 +104,36 @@ function answer(cacheName: string | undefined, request: unknown, options: MatchO
   const found = mapGet(kept, no)!;
   mapDelete(kept, no);
   mapSet(kept, nextNo++, found);
-  const { status, headers, bytes } = found;
-  const hasBody = asked.method !== "HEAD" && ![204, 205, 304].includes(status);
-  return new GuestResponse(hasBody ? bytes.slice() : null, {
-    status,
-    headers: headers.map((pair) => [...pair]),
-  });
+  const answered =
+    found.status === 200
+      ? decideAnswer(asked.headers, new HeaderList(found.headers), found.bytes.byteLength)
+      : WHOLE;
+  return toResponse(found, answered, asked.method === "HEAD");
+}
+
+const WHOLE: Answered = { kind: "whole" };
+
+function toResponse({ status, headers, bytes }: Kept, answered: Answered, isHead: boolean) {
+  const list = new HeaderList(headers.map((pair): HeaderPair => [...pair]));
+  const respond = (body: Uint8Array<ArrayBuffer> | null, given = status) =>
+    new GuestResponse(isHead ? null : body, { status: given, headers: list.pairs });
+  switch (answered.kind) {
+    case "whole":
+      return respond([204, 205, 304].includes(status) ? null : bytes.slice());
+    case "not modified":
+      list.delete("content-length");
+      return respond(null, 304);
+    case "part": {
+      const { first, last } = answered;
+      list.set("content-range", `bytes ${first}-${last}/${bytes.byteLength}`);
+      list.set("content-length", toText(last - first + 1));
+      return respond(bytes.slice(first, last + 1), 206);
+    }
+    case "no such part":
+      list.set("content-range", `bytes */${bytes.byteLength}`);
+      list.delete("content-length");
+      return respond(null, 416);
+  }
 }
 
 /** How long the response may be answered again; undefined: not at all. */
