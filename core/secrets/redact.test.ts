@@ -48,6 +48,34 @@ describe("the redactor", () => {
       assert.equal(parsed(url), new URL(url).host);
   });
 
+  test("hides a host, and an address, as a URL writes it", () => {
+    const { text } = of({
+      ...{
+        TENANT: "Acme-7Qx",
+        WORT: "Geheim-Wört",
+        SIX: "2001:0DB8::00A1",
+        HOOK: "HTTPS://Hooks.Example:443/T/AbC",
+      },
+      ...{ PORTED: "Db-Main.Internal:80", SENTENCE: "Not A Host" },
+    });
+    const logged = (url: string) => {
+      const { host, href } = new URL(url);
+      return text(`${host} ${href}`);
+    };
+    assert.equal(
+      logged("https://Acme-7Qx.example:8080/AcMe"),
+      "[redacted TENANT].example:8080 https://[redacted TENANT].example:8080/AcMe",
+    );
+    assert.equal(
+      logged("http://a.Geheim-Wört.example/"),
+      "a.[redacted WORT].example http://a.[redacted WORT].example/",
+    );
+    assert.equal(logged("http://[2001:0DB8::00A1]/"), "[[redacted SIX]] http://[[redacted SIX]]/");
+    assert.match(logged("HTTPS://Hooks.Example:443/T/AbC"), /^hooks\.example \[redacted HOOK\]$/);
+    assert.equal(logged("http://Db-Main.Internal:80/"), "[redacted PORTED] http://[redacted PORTED]/");
+    assert.equal(text("not a host"), "not a host", "what cannot be one is as it was written");
+  });
+
   test("hides a number as the address that a URL makes of it", () => {
     const { host, text } = of({ NUMBER: "2130706433", HEX: "0x7f000002", SHORT: "127", DOTTED: "127.3" });
     const parsed = (url: string) => host(new URL(url).host);

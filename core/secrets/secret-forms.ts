@@ -1,5 +1,5 @@
 /** What a secret looks like in the texts of a run. */
-import { isIPv4 } from "node:net";
+import { isIPv6 } from "node:net";
 import { escapeHtml } from "../domain/escape-html.ts";
 
 /** A shorter piece of a secret is no longer told from other text. */
@@ -24,7 +24,8 @@ export function formsOf(value: string): Set<string> {
     escapeHtml(value),
     bytes.toString("hex"),
     bytes.toString("hex").toUpperCase(),
-    toAddress(value) ?? value,
+    toHost(value) ?? value,
+    toAbsoluteUrl(value) ?? value,
   ]);
   for (const before of [0, 1, 2]) {
     const base64 = encodeAfter(bytes, before);
@@ -37,11 +38,22 @@ export function formsOf(value: string): Set<string> {
   return forms;
 }
 
-/** What a URL makes of a number that stands for its host: `2130706433` is 127.0.0.1. */
-function toAddress(value: string): string | undefined {
-  if (value.length < MIN_FORM_CHARS || !/^[\da-fx.]+$/i.test(value)) return undefined;
-  const host = URL.parse(`http://${value}/`)?.hostname;
-  return host && isIPv4(host) ? host : undefined;
+/** Of a host, with or without a port: letters of any language, and what addresses are written with. */
+const HOST = /^[\p{L}\p{M}\p{N}._:[\]-]{1,253}$/u;
+
+/**
+ * What a URL makes of a secret that can be its host, or a part of that: small letters, Punycode, a short address. A number
+ * stands for an address, too: `2130706433` is 127.0.0.1.
+ */
+function toHost(value: string): string | undefined {
+  if (value.length < MIN_FORM_CHARS) return undefined;
+  if (isIPv6(value)) return URL.parse(`http://[${value}]/`)?.hostname.slice(1, -1);
+  return HOST.test(value) ? URL.parse(`http://${value}/`)?.host : undefined;
+}
+
+/** What is written of a secret that is a URL once it was read as one. */
+function toAbsoluteUrl(value: string): string | undefined {
+  return /^[a-z][a-z\d+.-]*:\/\//i.test(value) ? URL.parse(value)?.href : undefined;
 }
 
 /** The characters of base64 that do not depend on what stands before, so many bytes (mod 3), or behind. */
