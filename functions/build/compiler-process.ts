@@ -79,6 +79,8 @@ export class CompilerProcess {
   #isClosed = false;
   #job: CompileJob | undefined;
   #settle: ((outcome: CompileOutcome | "fetched") => void) | undefined;
+  /** Ends a job that takes more than one may; while there is one. */
+  #look: () => void = () => {};
   /** Of processor time, when the job began. */
   #beganMs = 0;
 
@@ -164,6 +166,8 @@ export class CompilerProcess {
         if (this.#job) this.#send(this.#job);
         break;
       case "fetched":
+        // What it holds now it holds until its turn, and nobody watches it meanwhile.
+        this.#look();
         this.#settle?.("fetched");
         this.#settle = undefined;
         break;
@@ -219,12 +223,12 @@ export class CompilerProcess {
     }
   }
 
-  /** Ends a build that takes more than one may. */
+  /** Looks again and again until it is told to stop. */
   #watch(): () => void {
     const beganAt = performance.now();
     const own = new ResidentMemory(this.#child.pid ?? 0);
     let memory: ResidentMemory | undefined;
-    const timer = setInterval(() => {
+    this.#look = () => {
       if (this.#esbuildPid !== undefined) memory ??= new ResidentMemory(this.#esbuildPid);
       const memoryBytes = memory?.readBytes() ?? 0;
       const used = {
@@ -235,9 +239,11 @@ export class CompilerProcess {
       };
       const outcome = judgeUse(used, this.#limits);
       if (outcome) this.#end(outcome);
-    }, LOOK_MS);
+    };
+    const timer = setInterval(this.#look, LOOK_MS);
     return () => {
       clearInterval(timer);
+      this.#look = () => {};
       own.close();
       memory?.close();
     };

@@ -92,6 +92,16 @@ describe("a compiler's process", () => {
     assert.deepEqual(await startCompiler(t, { memoryBytes: 30_000_000 }).build(job(LARGE)), OUT_OF_MEMORY);
   });
 
+  test("is exhausted by packages that take more memory at the end of their fetch, before it waits for a turn", {
+    skip: platform() === "linux" ? false : "what a process uses is told on Linux alone",
+  }, async (t) => {
+    // It is never looked at in between.
+    t.mock.timers.enable({ apis: ["setInterval"] });
+    const fetching = { ...job("export default 1"), packages: [] };
+    assert.equal(await startCompiler(t).fetch(fetching), "fetched");
+    assert.deepEqual(await startCompiler(t, { bothBytes: 1 }).fetch(fetching), OUT_OF_MEMORY);
+  });
+
   test("is exhausted by a source with computed imports that takes more memory to be read", async (t) => {
     const compiler = new CompilerProcess(COMPILER_LIMITS, 40);
     t.after(() => compiler.stop());
