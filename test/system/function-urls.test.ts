@@ -460,25 +460,42 @@ describe("a function's URL", () => {
     assert.equal((await runOf(response)).state, "succeeded");
   });
 
-  test("a worker that is killed loses its calls: the caller hears it, the run ends as lost", async () => {
+  test("a worker that is killed loses its calls, one that is still sent its body too; one that waits behind them has its body whole", async () => {
     await Promise.all(cluster.workers.splice(0).map((worker) => worker.stop()));
     const worker = await cluster.startWorker({ WORKER_LEASE: "5s" });
     await waitForDirectCalls(cluster.api);
     await deploy(cluster, "lasting", "export default { fetch: () => new Promise(() => {}) };");
+    const reading = `export default { async fetch(request) {
+      await request.body.getReader().read();
+      await new Promise(() => {});
+    } };`;
+    await deploy(cluster, "reading", reading);
+    await deploy(cluster, "held", TURNS, { limits: { concurrency: 1 } });
+    const { response: held } = await openStream("held");
+    const body = Buffer.alloc(3_000_000, "x");
+    const waiting = at("/held", { method: "POST", body });
+    await untilQueued("held", 1);
+    // As much as anybody takes.
+    const sent = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) });
+    const uploading = at("/reading", { method: "POST", body: sent, duplex: "half" } as RequestInit);
+    await runningRun("reading");
     const calling = at("/lasting");
     await runningRun("lasting");
     worker.signal("SIGKILL");
-    const response = await calling;
-    assert.equal(response.status, 503);
-    assert.equal((await problemOf(response)).code, "worker_lost");
+    for (const response of [await calling, await uploading]) {
+      assert.equal(response.status, 503);
+      assert.equal((await problemOf(response)).code, "worker_lost");
+    }
+    await assert.rejects(held.text(), "what had begun is broken off");
     cluster.workers.splice(0);
     await cluster.startWorker();
-    const lost = await until(async () => {
-      const run = await runOf(response);
-      return run.state === "running" ? undefined : run;
-    });
-    assert.equal(lost.state, "failed");
-    assert.equal(lost.error?.code, "worker_lost");
+    for (const response of [await calling, await uploading, held]) {
+      const lost = await untilEnded(response);
+      assert.deepEqual([lost.state, lost.error?.code], ["failed", "worker_lost"]);
+    }
+    const answer = await waiting;
+    assert.equal(answer.status, 200);
+    assert.ok(Buffer.from(await answer.arrayBuffer()).equals(body));
   });
 
   /** Calls end when the sink has answered them. */
