@@ -5,7 +5,7 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import type { Registry } from "prom-client";
 import { databaseUnavailable } from "./errors.ts";
-import { Latin1HeadResponse } from "./latin1-head.ts";
+import { latin1HeadResponse } from "./latin1-head.ts";
 import { PROBLEM_CONTENT_TYPE, toProblemText } from "./problem.ts";
 import { guardRequests, STRICT_HTTP } from "./request-guard.ts";
 import { answerProbes, createProbes, listen, RECEIVE_TIMEOUTS } from "./telemetry/probes.ts";
@@ -44,7 +44,7 @@ export async function openFrontDoor(
       .end(toProblemText(error));
   });
   const server = createServer(
-    { ...options, ...STRICT_HTTP, ServerResponse: Latin1HeadResponse },
+    { ...options, ...STRICT_HTTP, ServerResponse: latin1HeadResponse() },
     guardRequests((request, response) => answer(request, response)),
   );
   const { port, close } = await listen(server, HOST, PORT);

@@ -16,71 +16,78 @@ const ENTRY = fileURLToPath(new URL("worker-entry.ts", import.meta.url));
  * be gone, cleared away as temporary files are or by the next autoscaler after this one was killed: what the sources
  * use is found then.
  */
-const LATE_PACKAGES = ["undici", "cron-parser", "rrule-temporal", "nodemailer"];
+const LATE_PACKAGES = ["undici", "cron-parser", "rrule-temporal", "nodemailer", "kafkajs"];
 
-/** Imports of what is first used long after the start. They get no file of their own, for there is nothing else to take. */
-const LATE_IMPORTS = /\bimport\("(\.\/egress\.ts|\.\/kv-ask\.ts|nodemailer)"\)/g;
+/** Of node: what no snapshot can hold, or may hold too much of; loaded when a name of it is first read. */
+const LATE_BUILTINS = [
+  "child_process",
+  "cluster",
+  "dns/promises",
+  "http",
+  "https",
+  "module",
+  "perf_hooks",
+  "worker_threads",
+];
 
 /** Makes it in the folder; the paths of its files, the one to start first. */
 export async function bundleWorkerProgram(folder: string): Promise<[string, ...string[]]> {
-  const names = await Promise.all(LATE_PACKAGES.map(listExports));
+  const packages = await Promise.all(
+    LATE_PACKAGES.map(async (name, index): Promise<LateModule> => {
+      const file = join(folder, `late-${index}.cjs`);
+      return { name, exports: namesOf(await import(name)), load: requireLate(name, file) };
+    }),
+  );
+  const builtins = LATE_BUILTINS.map((name): LateModule => {
+    const load = `process.getBuiltinModule(${JSON.stringify(`node:${name}`)})`;
+    return { name, exports: namesOf(process.getBuiltinModule(name)!), load };
+  });
   // Loaded here: the autoscaler needs it once. Its own process ends with the build.
   const { build, stop } = await import("esbuild");
   const options: BuildOptions = {
     absWorkingDir: ROOT,
     outdir: folder,
+    outExtension: { ".js": ".cjs" },
     bundle: true,
     platform: "node",
     target: "node24",
+    format: "cjs",
     // Half of its size, which is read and looked through at each start. Names stay as they are.
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: "none",
     logLevel: "silent",
   };
-  const latePackages = LATE_PACKAGES.map((name, index) => ({
-    name,
-    file: join(folder, `late-${index}.cjs`),
-    exports: names[index]!,
-  }));
   const guestSnapshot = await prepareGuestSnapshot().catch(() => "");
   const whileBuilt = [
     build({
       ...options,
-      entryPoints: latePackages.map(({ name }, index) => ({ in: name, out: `late-${index}` })),
-      outExtension: { ".js": ".cjs" },
-      format: "cjs",
+      entryPoints: LATE_PACKAGES.map((name, index) => ({ in: name, out: `late-${index}` })),
     }),
     build({
       ...options,
       entryPoints: { main: ENTRY },
-      outExtension: { ".js": ".mjs" },
-      // What is loaded with its first use stays in a file of its own.
-      splitting: true,
-      format: "esm",
       define: {
         GUEST_SNAPSHOT: JSON.stringify(guestSnapshot),
         LIBRARIES: JSON.stringify(orUndefined(findLibraries)) ?? "undefined",
       },
-      // CommonJS packages in it ask for node's modules.
-      banner: {
-        js: `import { createRequire as toRequire } from "node:module"; const require = toRequire(${JSON.stringify(pathToFileURL(WORKER_MAIN).href)});`,
-      },
-      plugins: [adaptSources, takeBuiltins, loadLate(latePackages)],
+      plugins: [
+        adaptSources,
+        adaptStartTime,
+        loadLate("late-package", packages),
+        loadLate("late-builtin", builtins),
+      ],
     }),
   ];
   await Promise.all(whileBuilt).finally(stop);
-  const main = join(folder, "main.mjs");
+  const main = join(folder, "main.cjs");
   const files = (await readdir(folder)).map((name) => join(folder, name));
   return [main, ...files.filter((file) => file !== main)];
 }
 
-/** What the sources may import of it by name. */
-async function listExports(name: string): Promise<string[]> {
-  return Object.keys((await import(name)) as object).filter(
-    (each) => /^\w+$/.test(each) && each !== "default",
-  );
-}
+/** What the sources may import of a module by name. */
+const namesOf = (module: object) =>
+  Object.keys(module).filter((name) => name !== "default" && /^[A-Za-z_$][\w$]*$/.test(name));
 
 const findLibraries = () => findExecutorLibraries({ node: process.execPath, addon: addonPath() });
 
@@ -102,67 +109,64 @@ const adaptSources: Plugin = {
       return {
         contents: source
           .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href))
-          .replaceAll(LATE_IMPORTS, (_, name: string) => {
-            const required = `require(${JSON.stringify(name)})`;
-            const found = name.startsWith(".") ? required : `({ default: ${required} })`;
-            return `Promise.resolve().then(() => ${found})`;
-          }),
+          .replaceAll("import.meta.main", "false"),
         loader: "ts",
       };
     });
   },
 };
 
-/**
- * Modules of node are taken as they are. Whoever imports one as an ES module has every export of it read there and then,
- * and `node:http` answers some of its by loading the whole of node's own `fetch`.
- */
-const takeBuiltins: Plugin = {
-  name: "take-builtins",
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
-      kind === "import-statement" ? { path, namespace: "builtin" } : undefined,
-    );
-    onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
-      loader: "js",
-    }));
+/** The metrics' library reads when the process started while it is loaded, which a snapshot does for all workers. */
+const adaptStartTime: Plugin = {
+  name: "adapt-start-time",
+  setup({ onLoad }) {
+    onLoad({ filter: /prom-client\/lib\/metrics\/processStartTime\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const contents = source
+        .replace("const startInSeconds =", "const startInSeconds = () =>")
+        .replace("set(labels, startInSeconds)", "set(labels, startInSeconds())");
+      if (!contents.includes("startInSeconds()")) throw new Error(`${path} is not what was expected`);
+      return { contents, loader: "js" };
+    });
   },
 };
 
-interface LatePackage {
+interface LateModule {
   name: string;
-  file: string;
   exports: string[];
+  /** An expression. */
+  load: string;
 }
 
-/** In place of a package an object of its names; reading one loads it. */
-function loadLate(packages: LatePackage[]): Plugin {
+function requireLate(name: string, file: string): string {
+  // What a snapshot calls `require` finds modules of node alone.
+  return `((requireNow) => {
+    try {
+      return requireNow(${JSON.stringify(file)});
+    } catch (error) {
+      if (error.code !== "MODULE_NOT_FOUND" && error.code !== "ENOENT") throw error;
+      return requireNow(${JSON.stringify(name)});
+    }
+  })(process.getBuiltinModule("node:module").createRequire(${JSON.stringify(WORKER_MAIN)}))`;
+}
+
+/** In place of a module an object of its names; reading one loads it. */
+function loadLate(namespace: string, modules: LateModule[]): Plugin {
   return {
-    name: "load-late",
+    name: namespace,
     setup({ onResolve, onLoad }) {
-      const byName = new Map(packages.map((late) => [late.name, late]));
-      onResolve({ filter: /^[a-z-]+$/ }, ({ path }) =>
-        byName.has(path) ? { path, namespace: "late" } : undefined,
-      );
-      onLoad({ filter: /.*/, namespace: "late" }, ({ path }) => {
-        const { file, exports } = byName.get(path)!;
-        const getters = exports.map((each) => `get ${each}() { return load().${each}; }`);
-        // `requireNow` and not `require`: the bundler is to leave it alone.
+      const byName = new Map(modules.map((late) => [late.name, late]));
+      onResolve({ filter: /^[a-z:_/-]+$/ }, ({ path }) => {
+        const name = path.replace(/^node:/, "");
+        return byName.has(name) ? { path: name, namespace } : undefined;
+      });
+      onLoad({ filter: /.*/, namespace }, ({ path }) => {
+        const { exports, load } = byName.get(path)!;
+        const getters = exports.map((name) => `get ${name}() { return load().${name}; }`);
         return {
           contents: `
-            const requireNow = require;
             let loaded;
-            function load() {
-              if (loaded) return loaded;
-              try {
-                loaded = requireNow(${JSON.stringify(file)});
-              } catch (error) {
-                if (error.code !== "MODULE_NOT_FOUND" && error.code !== "ENOENT") throw error;
-                loaded = requireNow(${JSON.stringify(path)});
-              }
-              return loaded;
-            }
+            const load = () => loaded ??= ${load};
             module.exports = { ${getters.join(", ")} };`,
           loader: "js",
         };

@@ -71,7 +71,7 @@ export async function startAutoscaler(
   const bundle = bundleWorker((error) =>
     log.warn(
       { error },
-      "the worker's program could not be bundled; workers start from the sources, which is slower",
+      "no bundle of the worker's program, or no snapshot of it, could be made; workers start without it, which is slower",
     ),
   );
   opened.defer(() => bundle.remove());

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { deployRevision } from "../../core/store/functions/deploy.ts";
 import { findRun } from "../../core/store/runs/read.ts";
@@ -12,19 +11,20 @@ import { openTestStore, until } from "../../core/store/testing/test-store.ts";
 import { buildRevision } from "../../functions/build/build-revision.ts";
 import { stopCompiler } from "../../functions/build/compiler.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
-import { startProcess } from "../../test/support/processes.ts";
-import { bundleWorker, WORKER_SOURCES } from "./worker-bundle.ts";
+import { startCommand } from "../../test/support/processes.ts";
+import { bundleWorker } from "./worker-bundle.ts";
+import { nodeArguments, WORKER_SOURCES } from "./worker-program.ts";
 
 after(stopCompiler);
 
 const fail = (error: unknown) => assert.fail(error as Error);
 
-test("a worker from the bundle runs functions as one from the sources does, also when the bundle has gone with its maker", async (t) => {
+test("a worker from the bundle, and from its snapshot, runs functions as one from the sources does, also when the bundle has gone with its maker", async (t) => {
   const bundle = bundleWorker(fail);
   t.after(() => bundle.remove());
   assert.equal(bundle.program(), WORKER_SOURCES, "until it is made");
   await bundle.settled();
-  const { main, compileCache } = bundle.program();
+  const { main, compileCache, snapshot } = bundle.program();
   const { store, db, url, newNamespace } = await openTestStore(createTestDatabase);
   const namespaceId = await newNamespace();
   const server = createServer((_, response) => response.end("42")).listen(0, "127.0.0.1");
@@ -40,15 +40,12 @@ test("a worker from the bundle runs functions as one from the sources does, also
   };
   const { code } = await buildRevision({ files, entry: "index.ts" });
   await deployRevision(db, namespaceId, "sample", revision(code, {}));
-  const names = readdirSync(dirname(main)).filter((name) => name.endsWith(".mjs"));
-  const sources = names.map((name) => readFileSync(join(dirname(main), name), "utf8"));
-  assert.ok(!sources.some((text) => text.includes("llhttp")), "the HTTP client is a file of its own");
-  const startWorker = async () => {
-    const worker = startProcess(main, {
-      env: {
-        ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
-        EGRESS_ALLOW: "127.0.0.0/8",
-      },
+  assert.ok(!readFileSync(main, "utf8").includes("llhttp"), "the HTTP client is a file of its own");
+  const startWorker = async (from: string | undefined) => {
+    const args = nodeArguments({ main, snapshot: from });
+    const worker = startCommand("worker", [process.execPath, ...args], {
+      ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
+      EGRESS_ALLOW: "127.0.0.0/8",
     });
     await worker.waitForLine(/worker started/);
     return worker;
@@ -61,13 +58,21 @@ test("a worker from the bundle runs functions as one from the sources does, also
     });
     assert.equal(run.state, "succeeded", JSON.stringify(run));
   };
-  const worker = await startWorker();
+  const worker = await startWorker(undefined);
   await runOnce();
   await worker.stop();
   assert.deepEqual(await worker.exited, { code: 0, signal: null });
-  const survivor = await startWorker();
+  assert.ok(snapshot);
+  const begunAt = Date.now() / 1_000;
+  const survivor = await startWorker(snapshot);
   await bundle.remove();
   await runOnce();
+  const { port, pid, workerId } = survivor.logs.find(({ msg }) => msg === "worker started")!;
+  assert.equal(pid, survivor.pid);
+  assert.notEqual(workerId, worker.logs.find(({ msg }) => msg === "worker started")!["workerId"]);
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const startedAt = Number(/^process_start_time_seconds\S* (\d+)/m.exec(metrics)?.[1]);
+  assert.ok(startedAt >= Math.floor(begunAt) && startedAt <= Date.now() / 1_000 + 1, "not its snapshot's");
   await survivor.stop();
   assert.deepEqual(await survivor.exited, { code: 0, signal: null });
   assert.equal(existsSync(main), false);

@@ -1,7 +1,10 @@
 /**
- * Where the bundle of a worker begins: the first executor starts while the rest of the program is loaded, so that one is
- * ready as soon as the other. Made for bundle-worker-program.ts, which says what stands in place of the constants.
+ * Where the bundle of a worker begins. As a snapshot is made of it the whole program is loaded, and runs when a process
+ * begins with that snapshot; without one the first executor starts while the rest of the program is loaded. Either way the
+ * executor starts first, so that one is ready as soon as the other. Made for bundle-worker-program.ts, which says what
+ * stands in place of the constants.
  */
+import { startupSnapshot } from "node:v8";
 import { assumeGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
 import { startExecutorAhead } from "../sandbox/parent/executor-command.ts";
 import { assumeLibraries, type KnownLibraries } from "../sandbox/walls/jail.ts";
@@ -11,15 +14,34 @@ declare const GUEST_SNAPSHOT: string;
 /** Those of an executor when the bundle was made. */
 declare const LIBRARIES: KnownLibraries | undefined;
 
+async function loadProgram(): Promise<() => Promise<void>> {
+  const [{ workerProgram }, { runRole }] = await Promise.all([
+    import("../main.ts"),
+    import("../../core/role.ts"),
+  ]);
+  return () => runRole(workerProgram);
+}
+
+function startExecutor(): void {
+  // Who only asks for help needs none.
+  if (process.argv.includes("--help")) return;
+  try {
+    startExecutorAhead();
+  } catch {
+    // The worker tries it again, and tells what is wrong.
+  }
+}
+
 assumeGuestSnapshot(GUEST_SNAPSHOT);
 assumeLibraries(LIBRARIES);
-try {
-  startExecutorAhead();
-} catch {
-  // The worker tries it again, and tells what is wrong.
+if (startupSnapshot.isBuildingSnapshot()) {
+  void loadProgram().then((run) =>
+    startupSnapshot.setDeserializeMainFunction(() => {
+      startExecutor();
+      void run();
+    }),
+  );
+} else {
+  startExecutor();
+  void loadProgram().then((run) => run());
 }
-const [{ workerProgram }, { runRole }] = await Promise.all([
-  import("../main.ts"),
-  import("../../core/role.ts"),
-]);
-await runRole(workerProgram);

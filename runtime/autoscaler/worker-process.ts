@@ -5,13 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { RETIRE, type RoleStarted } from "../../core/role.ts";
-import type { WorkerProgram } from "./worker-bundle.ts";
-
-const NODE_FLAGS = [
-  "--disable-warning=TimeoutNegativeWarning",
-  // What a worker at work comes to by itself. Growing to it while the program is loaded takes a tenth of a start.
-  "--min-semi-space-size=16",
-];
+import { nodeArguments, type WorkerProgram } from "./worker-program.ts";
 
 export interface WorkerExit {
   /** It ended without an error of its own: it was asked to. */
@@ -34,8 +28,8 @@ export interface WorkerProcess {
 
 /** @param env exactly the worker's environment, but for where node keeps compiled code */
 export function startWorkerProcess(program: WorkerProgram, env: NodeJS.ProcessEnv): WorkerProcess {
-  const { main, compileCache } = program;
-  const child = spawn(process.execPath, [...NODE_FLAGS, main], {
+  const { compileCache } = program;
+  const child = spawn(process.execPath, nodeArguments(program), {
     env: compileCache === undefined ? env : { ...env, NODE_COMPILE_CACHE: compileCache },
     detached: true,
     stdio: ["ignore", "inherit", "inherit", "ipc"],

@@ -1,0 +1,28 @@
+/** What a worker's process is started with: the sources, the bundle, or a snapshot of that. */
+import { fileURLToPath } from "node:url";
+
+const NODE_FLAGS = [
+  "--disable-warning=TimeoutNegativeWarning",
+  // What a worker at work comes to by itself. Growing to it while the program is loaded takes a tenth of a start.
+  "--min-semi-space-size=16",
+];
+
+export interface WorkerProgram {
+  main: string;
+  /** Where node keeps what V8 made of it; undefined: wherever node does by itself. */
+  compileCache: string | undefined;
+  /** Of a process that has loaded it; undefined: there is none. */
+  snapshot: string | undefined;
+}
+
+/** The sources themselves. */
+export const WORKER_SOURCES: WorkerProgram = {
+  main: fileURLToPath(new URL("../main.ts", import.meta.url)),
+  compileCache: undefined,
+  snapshot: undefined,
+};
+
+/** What node is started with: those flags, too, that a snapshot has to be made with. */
+export function nodeArguments({ main, snapshot }: Pick<WorkerProgram, "main" | "snapshot">): string[] {
+  return [...NODE_FLAGS, ...(snapshot === undefined ? [] : ["--snapshot-blob", snapshot]), main];
+}

@@ -1,0 +1,26 @@
+/**
+ * The worker's program as a process holds it that has just loaded it: a start from there reads one file, and runs nothing
+ * of what modules begin with. It holds no setting: those are read by the worker that starts.
+ */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { WORKER_SURROUNDINGS } from "../worker-settings.ts";
+import { nodeArguments } from "./worker-program.ts";
+
+const run = promisify(execFile);
+
+const TIMEOUT_MS = 60_000;
+
+/** Makes it of the bundle, and has a process begin with it once. The path of its file. */
+export async function makeWorkerSnapshot(main: string, folder: string, signal: AbortSignal): Promise<string> {
+  const snapshot = join(folder, "worker.blob");
+  const given = WORKER_SURROUNDINGS.flatMap((name) =>
+    process.env[name] === undefined ? [] : [[name, process.env[name]]],
+  );
+  const options = { env: Object.fromEntries(given), timeout: TIMEOUT_MS, signal };
+  const args = nodeArguments({ main, snapshot });
+  await run(process.execPath, ["--no-warnings", "--build-snapshot", ...args], options);
+  await run(process.execPath, [...args, "--help"], options);
+  return snapshot;
+}
