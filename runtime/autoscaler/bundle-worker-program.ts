@@ -6,6 +6,7 @@ import type { BuildOptions, Plugin } from "esbuild";
 import { prepareGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
 import { addonPath } from "../sandbox/parent/executor-command.ts";
 import { findExecutorLibraries } from "../sandbox/walls/standing-walls.ts";
+import { adaptPackages } from "./adapt-packages.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -73,7 +74,7 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
       },
       plugins: [
         adaptSources,
-        adaptStartTime,
+        adaptPackages,
         loadLate("late-package", packages),
         loadLate("late-builtin", builtins),
       ],
@@ -112,21 +113,6 @@ const adaptSources: Plugin = {
           .replaceAll("import.meta.main", "false"),
         loader: "ts",
       };
-    });
-  },
-};
-
-/** The metrics' library reads when the process started while it is loaded, which a snapshot does for all workers. */
-const adaptStartTime: Plugin = {
-  name: "adapt-start-time",
-  setup({ onLoad }) {
-    onLoad({ filter: /prom-client\/lib\/metrics\/processStartTime\.js$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
-      const contents = source
-        .replace("const startInSeconds =", "const startInSeconds = () =>")
-        .replace("set(labels, startInSeconds)", "set(labels, startInSeconds())");
-      if (!contents.includes("startInSeconds()")) throw new Error(`${path} is not what was expected`);
-      return { contents, loader: "js" };
     });
   },
 };
