@@ -14,7 +14,8 @@ export class JsonSource {
   toJSON(): Json {
     if (!met) return JSON.parse(this.text) as Json;
     met.push(this.text);
-    return PLACE;
+    place ??= randomUUID();
+    return place;
   }
 }
 
@@ -23,8 +24,11 @@ export type JsonOrSource = Json | JsonSource;
 /** The value that it is the source of; any other as it is. */
 export const toValue = (given: JsonOrSource): Json => (given instanceof JsonSource ? given.toJSON() : given);
 
-/** Stands for each source while `writeJson` writes; nobody else knows it, so no other text holds it. */
-const PLACE = randomUUID();
+/**
+ * Stands for each source while `writeJson` writes; nobody else knows it, so no other text holds it. Made when it is first
+ * needed: workers that start from a snapshot have all loaded this module together.
+ */
+let place: string | undefined;
 /** The sources that `writeJson` has met, in their order; undefined while nothing is written. */
 let met: string[] | undefined;
 
@@ -33,7 +37,9 @@ export function writeJson(value: unknown): string {
   const sources: string[] = [];
   met = sources;
   try {
-    const [begin, ...rest] = JSON.stringify(value).split(`"${PLACE}"`);
+    const text = JSON.stringify(value);
+    if (place === undefined) return text;
+    const [begin, ...rest] = text.split(`"${place}"`);
     return begin + rest.map((after, index) => sources[index] + after).join("");
   } finally {
     met = undefined;

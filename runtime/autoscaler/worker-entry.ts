@@ -4,10 +4,12 @@
  * executor starts first, so that one is ready as soon as the other. Made for bundle-worker-program.ts, which says what
  * stands in place of the constants.
  */
+import "./load-alike.ts";
 import { startupSnapshot } from "node:v8";
 import { assumeGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
 import { startExecutorAhead } from "../sandbox/parent/executor-command.ts";
 import { assumeLibraries, type KnownLibraries } from "../sandbox/walls/jail.ts";
+import { endLoading } from "./load-alike.ts";
 
 /** The snapshot of the sources that the bundle was made of; empty: it could not be made then. */
 declare const GUEST_SNAPSHOT: string;
@@ -35,12 +37,13 @@ function startExecutor(): void {
 assumeGuestSnapshot(GUEST_SNAPSHOT);
 assumeLibraries(LIBRARIES);
 if (startupSnapshot.isBuildingSnapshot()) {
-  void loadProgram().then((run) =>
+  void loadProgram().then((run) => {
+    endLoading();
     startupSnapshot.setDeserializeMainFunction(() => {
       startExecutor();
       void run();
-    }),
-  );
+    });
+  });
 } else {
   startExecutor();
   void loadProgram().then((run) => run());
