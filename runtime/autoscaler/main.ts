@@ -22,10 +22,10 @@ import { createOutbound } from "../outbound.ts";
 import { demandKafka, demandQueue } from "../receive-mode.ts";
 import { WORKER_SETTINGS, WORKER_SURROUNDINGS } from "../worker-settings.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
+import { launchWorker } from "./launch-worker.ts";
 import { type ScaleParts, startScaleLoop } from "./scale-loop.ts";
 import { withTargets } from "./targets-page.ts";
 import { bundleWorker } from "./worker-bundle.ts";
-import { startWorkerProcess } from "./worker-process.ts";
 
 /** A worker's address and port are its own: several stand on this machine. */
 const HANDED_ON = WORKER_SETTINGS.filter((name) => name !== "WORKER_ADDRESS" && name !== "PORT");
@@ -76,7 +76,13 @@ export async function startAutoscaler(
   );
   opened.defer(() => bundle.remove());
   const fleet = createFleet({
-    launch: () => startWorkerProcess(bundle.program(), chooseWorkerEnv(env)),
+    launch: () =>
+      launchWorker(bundle, chooseWorkerEnv(env), (detail) =>
+        log.warn(
+          { detail },
+          "a worker did not start from the snapshot of its program; workers start without it, which is slower",
+        ),
+      ),
     drainMs: settings.WORKER_DRAIN,
     leaseMs: settings.WORKER_LEASE,
     clock,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
@@ -12,6 +12,7 @@ import { buildRevision } from "../../functions/build/build-revision.ts";
 import { stopCompiler } from "../../functions/build/compiler.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { startCommand } from "../../test/support/processes.ts";
+import { launchWorker } from "./launch-worker.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 import { nodeArguments, WORKER_SOURCES } from "./worker-program.ts";
 
@@ -93,11 +94,19 @@ test("uploads are built while it is made, and neither ends the other", async (t)
   assert.notEqual(bundle.program(), WORKER_SOURCES);
 });
 
-test("where a part of it was cleared away workers start from the sources until it is made anew", async (t) => {
+test("where node refuses the snapshot workers start without it; where a part was cleared away they start from the sources until it is made anew", async (t) => {
   const bundle = bundleWorker(fail);
   t.after(() => bundle.remove());
   await bundle.settled();
-  const { main } = bundle.program();
+  const whole = bundle.program();
+  const { main, snapshot } = whole;
+  writeFileSync(snapshot!, "of another node");
+  const dropped: string[] = [];
+  const launch = () => launchWorker(bundle, {}, (detail) => dropped.push(detail));
+  // Both before it is known.
+  await Promise.all([launch().exited, launch().exited]);
+  assert.equal(dropped.length, 1);
+  assert.deepEqual(bundle.program(), { ...whole, snapshot: undefined });
   rmSync(main);
   assert.equal(bundle.program(), WORKER_SOURCES);
   await bundle.settled();

@@ -2,8 +2,9 @@
  * The worker's program in a few files in place of a thousand, and a snapshot of a process that has loaded it: half of what
  * a start costs is finding and reading modules, and most of the rest running what they begin with. Made at the
  * autoscaler's start, of the sources as they stand then, and removed with it: nothing can be out of date. States:
- * making → made (→ with a snapshot) → removed, or making → failed: then workers start from the sources. A machine may
- * clear away temporary files that are not used for days: made → (a file is missing) → making.
+ * making → made (→ with a snapshot, → without it again where node refuses it) → removed, or making → failed: then workers
+ * start from the sources. A machine may clear away temporary files that are not used for days: made → (a file is
+ * missing) → making.
  */
 import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,6 +17,8 @@ import { makeWorkerSnapshot } from "./worker-snapshot.ts";
 export interface WorkerBundle {
   /** What to start now: the bundle once it is made, the sources until then. */
   program(): WorkerProgram;
+  /** Nothing starts from this snapshot any more, if anything still did: answers whether. */
+  dropSnapshot(snapshot: string): boolean;
   /** Resolves when it is made, with its snapshot, or failed. */
   settled(): Promise<void>;
   remove(): Promise<void>;
@@ -51,6 +54,14 @@ export function bundleWorker(onError: (error: unknown) => void, parent = tmpdir(
         making = begin();
       }
       return made?.program ?? WORKER_SOURCES;
+    },
+    dropSnapshot(snapshot) {
+      if (made?.program.snapshot !== snapshot) return false;
+      made = {
+        program: { ...made.program, snapshot: undefined },
+        paths: made.paths.filter((path) => path !== snapshot),
+      };
+      return true;
     },
     settled: () => making,
     async remove() {
