@@ -22,10 +22,10 @@ export const EVENT_STATEMENTS: Statement[] = [
     EVENTS,
     "an event is a CloudEvent that names its run, its task and what went wrong",
   ]),
-  held(`A page includes what a request has changed before, unless that takes longer than ${SETTLE_MS} ms`, [
-    EVENTS,
-    "a page does not pass by a transaction that is under way, and does not wait for it for long",
-  ]),
+  held(
+    `A page includes the changes of requests answered before it, unless waiting for them would take longer than ${SETTLE_MS} ms`,
+    [EVENTS, "a page does not pass by a transaction that is under way, and does not wait for it for long"],
+  ),
   held(
     `A quiet stream sends an empty line or a comment every ${KEEP_ALIVE_MS / 1_000} seconds, and one whose key is revoked or expires ends within a second`,
     [FOLLOW, "a quiet stream says every 15 s that it is there"],

@@ -140,7 +140,10 @@ export const KEYS: Statement[] = [
     holds: () => assert.equal(RENEW_STREAMS_EVERY_MS, 10_000),
     heldBy: [[STREAMS_TEST, "streams of a namespace without a limit are written with a renewal"]],
   },
-  held("at each API, in 1 second to 1 hour", [LIMITS_TEST, "what is none is refused by its field"]),
+  held("at each API, per window of 1 second to 1 hour", [
+    LIMITS_TEST,
+    "what is none is refused by its field",
+  ]),
   held('(RateLimit: "requests";r=42;t=17: 42, and one more in 17 seconds)', [
     LIMITS_TEST,
     "requests: a key that asks more often is told how much is left",

@@ -36,7 +36,7 @@ export const REPLAYS: Statement[] = [
     "the same revision of a function that was removed is a 409",
   ]),
   held(
-    "A waiting or active run is a 409 run_not_finished; one whose task is cancelled or removed, or whose function was removed, a 409 task_cancelled, task_removed or function_removed",
+    "A waiting or running run is a 409 run_not_finished; one whose task is cancelled or removed, or whose function was removed, a 409 task_cancelled, task_removed or function_removed",
     [
       REPLAY,
       "a run that waits or runs is a 409, one of a task or function that is gone too, and nothing is made",

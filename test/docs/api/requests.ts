@@ -35,7 +35,7 @@ const opening: Statement[] = [
     "test/system/raw-requests.test.ts",
     "answers 400 and closes",
   ]),
-  held("any encoding is a 415 with Accept-Encoding: identity", [
+  held("any other is a 415 with Accept-Encoding: identity", [
     "api/app.test.ts",
     "an encoded body of /v1 is a 415 in plain words that says what is taken",
   ]),

@@ -38,7 +38,7 @@ export const RUNS: Statement[] = [
     "a run is told what its isolate was and took",
   ]),
   held(
-    "Cancelling a waiting run ends it at once (200). An active one is asked to stop (202)",
+    "Cancelling a waiting run ends it at once (200). A running one is asked to stop (202)",
     ["api/runs/routes.test.ts", "cancelling what waits ends it at once"],
     ["api/runs/routes.test.ts", "cancelling what runs asks its worker: 202, and again 202"],
   ),
