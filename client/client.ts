@@ -15,7 +15,7 @@ export interface ClientOptions extends Omit<FetchOptions, "baseUrl"> {
   /** Where the API is, such as `https://bellhop.example.com`. */
   baseUrl: string;
   key: string;
-  /** Of an operator's key: the namespace to act in, where it is another than its own. */
+  /** For an operator's key: the namespace to act in, if it is not its own. */
   namespace?: string;
 }
 

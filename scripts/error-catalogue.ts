@@ -1,4 +1,4 @@
-/** docs/errors.md, of the code: every error that people see, by its code. `npm run error-catalogue` writes it. */
+/** Generates docs/errors.md: every error that people see, by its code. `npm run error-catalogue` writes it. */
 import { writeFile } from "node:fs/promises";
 import { describeOrigin, type ErrorEntry, listErrors } from "../api/docs/list-errors.ts";
 import { apiFeatures } from "../api/features.ts";
@@ -12,9 +12,9 @@ export const CATALOGUE_FILE = new URL("../docs/errors.md", import.meta.url);
 
 const HEAD = `# Errors
 
-What to do about each error, by its code. This page is made of the code: \`npm run error-catalogue\` writes it. Every API serves it too, at \`/docs/errors\`.
+What to do about each error, by its code. This page is generated from the code by \`npm run error-catalogue\`. Every API serves it too, at \`/docs/errors\`.
 
-The API answers errors as [problem documents](api.md#problems): \`code\` is below, \`detail\` says what was wrong this time, \`errors\` names fields. A run that failed has its code in \`error.code\`; which of them are tried again by themselves is in [api.md](api.md#runs). A waiting caller is told a run's code as a problem.
+The API returns errors as [problem documents](api.md#problems): \`code\` is listed below, \`detail\` says what was wrong this time, \`errors\` names fields. A failed run has its code in \`error.code\`; [api.md](api.md#runs) says which codes are retried automatically. A waiting caller gets a run's code as a problem.
 `;
 
 export function describeErrors(): string {
@@ -26,10 +26,10 @@ export function describeErrors(): string {
   );
   return [
     HEAD,
-    "## Of the API and of runs\n",
+    "## Errors of the API and of runs\n",
     ...entries.map(describeError),
-    "## Of the command line\n",
-    "What `bellhop --json` tells besides the API's own codes.\n",
+    "## Errors of the command line\n",
+    "What `bellhop --json` reports in addition to the API's own codes.\n",
     ...own,
   ].join("\n");
 }

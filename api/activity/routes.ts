@@ -7,15 +7,15 @@ import { defineRoute, type Feature } from "../http/route.ts";
 
 export const activityFeature: Feature = {
   tag: "Activity",
-  description: "What went on, over time.",
+  description: "The namespace's activity over time.",
   routes: [
     defineRoute({
       method: "GET",
       path: "/v1/activity",
       operationId: "readActivity",
-      summary: "Read what went on, minute by minute",
+      summary: "Read the activity, minute by minute",
       description:
-        "Ends of runs by their outcome, lateness, backlog and workers. Schedulers count every ten seconds; a day is kept.",
+        "Ended runs by outcome, lateness, backlog and workers. Schedulers count every ten seconds; a day is kept.",
       access: "read",
       query: activityQuery,
       answers: { 200: { is: "Slices of the time asked for.", schema: activityOutput } },

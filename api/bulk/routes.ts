@@ -36,15 +36,15 @@ const toJson = (filter: BulkInput["filter"]) => JSON.parse(JSON.stringify(filter
 
 export const bulkFeature: Feature = {
   tag: "Bulk actions",
-  description: "One thing done to all tasks or runs that a filter finds, with counts, and an abort.",
+  description: "One action on all tasks or runs that match a filter, with counts and an abort.",
   routes: [
     defineRoute({
       method: "POST",
       path: "/v1/bulk",
       operationId: "createBulkAction",
-      summary: "Do something to all that a filter finds",
+      summary: "Act on everything that matches a filter",
       description:
-        "What is there now is met, and nothing that is made later. `run` and `replay` need the scope `invoke` besides, `erase` the scope `admin`.",
+        "The action covers what exists now, and nothing that is created later. `run` and `replay` also need the scope `invoke`, `erase` the scope `admin`.",
       access: "write",
       audit: {
         resource: "bulk/:id",
@@ -112,7 +112,7 @@ export const bulkFeature: Feature = {
       operationId: "abortBulkAction",
       summary: "Abort a bulk action",
       description:
-        "What it has done stays done; it does nothing more. An erasure first finishes the tasks that it has begun; aborting one needs the scope `admin`. It may be repeated.",
+        "What it has done stays done; it does nothing more. An erasure first finishes the tasks that it has begun; aborting one needs the scope `admin`. You may repeat the request.",
       access: "write",
       audit: {
         resource: "bulk/:id",

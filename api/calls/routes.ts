@@ -37,7 +37,7 @@ const priorities = `must be a whole number from 0 to ${MAX_PRIORITY}`;
 const attempts = `must be a whole number from 1 to ${MAX_ATTEMPTS}`;
 
 const callQuery = z.object({
-  tag: nameField.optional().meta({ description: "A tag in place of the traffic." }),
+  tag: nameField.optional().meta({ description: "A tag, instead of the traffic." }),
   revision: z.string().max(64).optional().meta({ description: "A revision's id or number." }),
   maxAttempts: z.coerce
     .number(attempts)
@@ -45,18 +45,18 @@ const callQuery = z.object({
     .min(1, attempts)
     .max(MAX_ATTEMPTS, attempts)
     .default(1)
-    .meta({ description: "How often the call is tried, the first attempt included." }),
+    .meta({ description: "How often the call is tried, including the first attempt." }),
   queue: nameField
     .optional()
-    .meta({ description: "The queue it stands in: it is queued, whether its caller waits or not." }),
+    .meta({ description: "The queue of the call: it is queued, whether its caller waits or not." }),
   concurrencyKey: limitKeyField
     .optional()
-    .meta({ description: "Calls and runs of the queue with the same one share its concurrency per key." }),
+    .meta({ description: "Calls and runs of the queue with the same key share its concurrency per key." }),
   rateKey: limitKeyField
     .optional()
-    .meta({ description: "Calls and runs of the queue with the same one share its rate per key." }),
+    .meta({ description: "Calls and runs of the queue with the same key share its rate per key." }),
   priority: z.string().regex(PRIORITY, priorities).transform(Number).optional().meta({
-    description: "Of runs that wait, those with a higher one start first; 50 where it is left out.",
+    description: "Waiting runs with a higher priority start first; default: 50.",
   }),
   debounce: jsonParameter(
     debounceField,
@@ -123,7 +123,7 @@ const invoke = defineRoute({
   path: "/v1/functions/:name/invoke",
   operationId: "invokeFunction",
   summary: "Call a function, and wait for its result",
-  description: "With `Prefer: respond-async` the call is queued and nobody waits.",
+  description: "With `Prefer: respond-async` the call is queued and the response comes at once.",
   access: "invoke",
   audit: { not: "A run is a record of its own." },
   params: { name: functionNameParam },

@@ -11,8 +11,7 @@ const toWireClock = (time: VirtualTime) => ({
 
 export const clockFeature: Feature = {
   tag: "Clock",
-  description:
-    "The clock for tests, which `npm start -- --clock=virtual` has: schedules see it, and nothing else.",
+  description: "The clock for tests of `npm start -- --clock=virtual`: schedules see it, and nothing else.",
   routes: [
     defineRoute({
       method: "GET",
@@ -33,7 +32,7 @@ export const clockFeature: Feature = {
       operationId: "advanceClock",
       summary: "Advance the time that schedules see",
       description:
-        "By way of each instant at which a task fires. It is answered when all that fires up to there is staged; who closes the connection stops the clock where it is.",
+        "It stops at each instant at which a task fires. The response comes when everything that fires up to there is staged; if you close the connection, the clock stops where it is.",
       access: "operator",
       audit: { not: "The clock for tests is of no installation that is in use." },
       idempotency: { by: null, why: "An advance to an instant may be repeated as it is." },

@@ -41,9 +41,9 @@ const completeRun = defineRoute({
   method: "POST",
   path: `${COMPLETE_PATH}/:token`,
   operationId: "completeAttempt",
-  summary: "Complete an attempt later, or say that it goes on",
+  summary: "Complete an attempt later, or say that it continues",
   description:
-    "The token is the key: it comes with an http task's request, in `Bellhop-Complete-Url`, and is worth nothing once the attempt is over.",
+    "The token is the key: it comes with an HTTP task's request, in `Bellhop-Complete-Url`, and is invalid once the attempt has ended.",
   access: null,
   params: {
     token: z.string().meta({ description: "The attempt's token.", examples: [`bhc_${"x".repeat(70)}`] }),
@@ -90,7 +90,7 @@ const completeRun = defineRoute({
 
 export const completionFeature: Feature = {
   tag: "Completions",
-  description: "Runs of http tasks that are completed later, by whoever was sent their request.",
+  description: "Runs of HTTP tasks that are completed later, by the server that received their request.",
   routes: [completeRun],
 };
 

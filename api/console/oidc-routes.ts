@@ -19,7 +19,7 @@ const beginRoute = defineRoute({
   operationId: "beginOidcSignIn",
   summary: "Begin signing in to the console at the OpenID provider",
   description:
-    "The page keeps what is answered until the provider sends the browser back, and goes to `url`. Nothing is kept here.",
+    "The page stores the response until the provider sends the browser back, and goes to `url`. The API stores nothing.",
   access: null,
   idempotency: { by: null, why: "Each is another attempt; one that is not finished leaves nothing behind." },
   answers: { 200: { is: "Where to go, and what to keep meanwhile.", schema: begunSignInOutput } },
@@ -42,8 +42,7 @@ const finishRoute = defineRoute({
   path: "/console/oidc/finish",
   operationId: "finishOidcSignIn",
   summary: "Finish signing in to the console at the OpenID provider",
-  description:
-    "The provider's code is exchanged for an ID token, with which the page asks the API from then on.",
+  description: "The provider's code is exchanged for an ID token, which the page then sends to the API.",
   access: null,
   idempotency: { by: null, why: "A code works once, at the provider." },
   ownBody: { content: { "application/json": returnedSignInInput } },

@@ -90,7 +90,7 @@ export function consoleFeature(): Feature {
   return {
     prepare: findBundle,
     tag: "Console",
-    description: "The console: a page for people, which asks the API as everybody does.",
+    description: "The console: a page for people, which uses the API like any other client.",
     routes: [
       defineRoute({
         method: "GET",
@@ -122,7 +122,7 @@ export function consoleFeature(): Feature {
         operationId: "readConsoleFile",
         summary: "Read a script or style of the console",
         access: null,
-        params: { file: z.string().meta({ description: "As the page names it." }) },
+        params: { file: z.string().meta({ description: "The file name from the page." }) },
         answers: { 200: { is: "The file.", content: { [ANY_TYPE]: z.string() } } },
         errors: { 404: ["not_found"] },
         async handle({ context, params: { file } }) {
@@ -142,7 +142,7 @@ export function consoleFeature(): Feature {
         access: null,
         isUnconditional: true,
         takesAnyQuery: true,
-        params: { view: z.string().meta({ description: "The console's own.", examples: ["tasks"] }) },
+        params: { view: z.string().meta({ description: "A path of the console.", examples: ["tasks"] }) },
         answers: { 200: page },
         handle: ({ context, parts }) => showPage(context, parts),
       }),

@@ -20,7 +20,7 @@ export const signInRoute = defineRoute({
   method: "POST",
   path: "/console/sign-in",
   operationId: "signInToConsole",
-  summary: "Sign in to the console by a link that works once",
+  summary: "Sign in to the console with a link that works once",
   description:
     "`npm start` prints the link. The key it is exchanged for is an operator's, of the namespace `default`, and expires after 12 hours.",
   access: null,

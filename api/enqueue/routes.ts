@@ -9,13 +9,13 @@ import { defineRoute, type Feature } from "../http/route.ts";
 
 export const enqueueFeature: Feature = {
   tag: "Invalid tasks",
-  description: "Tasks that applications enqueued in their own transactions and that could not be made.",
+  description: "Tasks that applications enqueued in their own transactions and that could not be created.",
   routes: [
     defineRoute({
       method: "GET",
       path: "/v1/invalid-tasks",
       operationId: "listInvalidTasks",
-      summary: "List enqueued tasks that could not be made, newest first",
+      summary: "List enqueued tasks that could not be created, newest first",
       access: "read",
       query: listQuery,
       keepsSource: true,
@@ -31,7 +31,7 @@ export const enqueueFeature: Feature = {
       method: "DELETE",
       path: "/v1/invalid-tasks/:id",
       operationId: "deleteInvalidTask",
-      summary: "Remove an enqueued task that could not be made",
+      summary: "Remove an enqueued task that could not be created",
       access: "write",
       audit: { resource: "invalid-tasks/:id", summarize: () => ({}) },
       params: { id: idParam("The task's id.") },

@@ -51,7 +51,7 @@ export const errorFeature: Feature = {
       method: "GET",
       path: "/v1/errors",
       operationId: "listErrors",
-      summary: "List grouped errors, those that were seen last first",
+      summary: "List grouped errors, most recently seen first",
       access: "read",
       query: errorListQuery,
       answers: { 200: { is: "A page of groups.", schema: pageOf(errorGroupOutput) } },
@@ -68,12 +68,12 @@ export const errorFeature: Feature = {
 
     stateRoute("resolve", "resolved", {
       summary: "Resolve an error",
-      description: "It is open again as soon as another run fails so.",
+      description: "It is open again as soon as another run fails in this way.",
     }),
 
     stateRoute("ignore", "ignored", {
       summary: "Ignore an error",
-      description: "It stays ignored, and goes on being counted.",
+      description: "It stays ignored, but is still counted.",
     }),
   ],
 };

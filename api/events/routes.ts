@@ -30,7 +30,7 @@ type EventQuery = z.output<typeof eventQuery>;
 
 export const eventFeature: Feature = {
   tag: "Events",
-  description: "What happens to runs and tasks, and what is changed, as CloudEvents, by page or live.",
+  description: "Events of runs and tasks, and changes, as CloudEvents, by page or live.",
   routes: [
     defineRoute({
       method: "GET",
@@ -38,7 +38,7 @@ export const eventFeature: Feature = {
       operationId: "listEvents",
       summary: "List events, oldest first, or follow them",
       description:
-        "A page begins with the oldest that is kept, or after the one that `after` names. With `follow=true` the answer is a stream of what comes, from now on or from there: server-sent events where `Accept` asks for them, else NDJSON. A quiet stream sends an empty line, or a comment, every 15 seconds. Entries of the audit log are among the events for whoever may read it (scope `admin`).",
+        "A page begins with the oldest stored event, or after the one that `after` names. With `follow=true` the response is a stream of new events, from now on or from there: server-sent events if `Accept` asks for them, otherwise NDJSON. A quiet stream sends an empty line, or a comment, every 15 seconds. Keys that may read the audit log (scope `admin`) also get its entries as events.",
       access: "read",
       query: eventQuery,
       headers: {
@@ -47,7 +47,7 @@ export const eventFeature: Feature = {
         }),
         "last-event-id": z
           .string()
-          .meta({ description: "With `follow=true`: the id of the event that was seen last." }),
+          .meta({ description: "With `follow=true`: the id of the last event seen." }),
       },
       answers: {
         200: {

@@ -28,7 +28,7 @@ const FUNCTIONS_AT_ONCE = 20;
 
 export const exportFeature: Feature = {
   tag: "Export",
-  description: "What a namespace holds, in the form in which it can be given again.",
+  description: "The contents of a namespace, in a form that can be restored.",
   routes: [
     defineRoute({
       method: "GET",
@@ -36,7 +36,7 @@ export const exportFeature: Feature = {
       operationId: "exportNamespace",
       summary: "Export tasks, calendars, queues, functions' configuration and settings",
       description:
-        "One JSON object a line; the last one is of the kind `end`. Tasks are items for `POST /v1/tasks/apply`. Secrets are named, without their values.",
+        "One JSON object per line; the last one has the kind `end`. Tasks are items for `POST /v1/tasks/apply`. Secrets are named, without their values.",
       access: "read",
       keepsSource: true,
       answers: { 200: { is: "All of it.", content: { "application/x-ndjson": exportLine } } },

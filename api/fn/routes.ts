@@ -13,14 +13,16 @@ export const fnRoute = defineRoute({
   operationId: "callFunction",
   summary: "Call a function by its URL",
   description:
-    "The function sees the rest of the path, however many parts it has, and answers what it likes. A public function needs no key; any other a key with the scope `invoke`. `{name}@{tag}` reaches a tag.",
+    "The function sees the rest of the path, however many parts it has, and decides on the response. A public function needs no key; any other a key with the scope `invoke`. `{name}@{tag}` reaches a tag.",
   access: null,
   params: {
-    namespace: nameField.meta({ description: "Whose function it is.", examples: ["default"] }),
-    name: z.string().meta({ description: "The function's name, and `@` with a tag.", examples: ["greet"] }),
+    namespace: nameField.meta({ description: "The function's namespace.", examples: ["default"] }),
+    name: z
+      .string()
+      .meta({ description: "The function's name, optionally with `@` and a tag.", examples: ["greet"] }),
     path: z
       .string()
-      .meta({ description: "What the function sees; it may be empty.", examples: ["any/path"] }),
+      .meta({ description: "The path that the function sees; it may be empty.", examples: ["any/path"] }),
   },
   takesAnyQuery: true,
   headers: { [TRAFFIC_KEY_HEADER]: trafficKeyHeader },

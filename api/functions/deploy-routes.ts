@@ -44,7 +44,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       path: "/v1/functions/:name",
       operationId: "deployFunction",
       summary: "Deploy a revision of a function",
-      description: "In JSON, or as a form with a part for each file; other fields of a form are JSON.",
+      description: "As JSON, or as a form with a part for each file; other fields of a form are JSON.",
       access: "deploy",
       audit: { ...functionAudit, by: "handler" },
       params,
@@ -84,7 +84,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       operationId: "changeFunction",
       summary: "Change a function without its source",
       description:
-        "With another `env` the content that leads is another revision. What stands already changes nothing.",
+        "A different `env` creates another revision of the leading content. Values that are already set change nothing.",
       access: "deploy",
       audit: functionAudit,
       params,

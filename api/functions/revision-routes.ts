@@ -39,10 +39,13 @@ const diffQuery = z.object({
     .string()
     .max(64)
     .optional()
-    .meta({ description: "A revision's id or number; else the one that was deployed before." }),
+    .meta({ description: "A revision's id or number; default: the previously deployed one." }),
 });
 const sourceQuery = z.object({
-  source: z.enum(["true", "false"]).default("false").meta({ description: "Whether files come with text." }),
+  source: z
+    .enum(["true", "false"])
+    .default("false")
+    .meta({ description: "Whether files come with their contents." }),
 });
 
 export const revisionRoutes: Route[] = [
@@ -99,7 +102,7 @@ export const revisionRoutes: Route[] = [
     method: "GET",
     path: "/v1/functions/:name/revisions/:revision/diff",
     operationId: "diffRevisions",
-    summary: "Tell what changed from one revision to another",
+    summary: "Show what changed from one revision to another",
     access: "read",
     params: ofRevision,
     query: diffQuery,

@@ -36,7 +36,7 @@ const triggerHook = defineRoute({
   operationId: "triggerHook",
   summary: "Trigger a function or a task from outside",
   description:
-    "The token is the key. A function gets the request as it came, as its input; a run of a task gets the body in place of the task's own.",
+    "The token is the key. A function gets the request unchanged as its input; a run of a task gets the body instead of the task's own.",
   access: null,
   params: {
     token: z.string().meta({ description: "The hook's token.", examples: [`bhk_${"x".repeat(43)}`] }),
@@ -45,7 +45,7 @@ const triggerHook = defineRoute({
   headers: {
     "webhook-id": z.string().meta({
       description:
-        "Taken for `Idempotency-Key` where that is not there. A hook that verifies goes by its scheme's delivery in place of both.",
+        "Used if there is no `Idempotency-Key`. A hook that verifies uses its scheme's delivery instead of both.",
     }),
   },
   idempotency: {

@@ -54,7 +54,7 @@ const audit: AuditSpec = {
 
 export const keyFeature: Feature = {
   tag: "Keys",
-  description: "What opens a namespace, to whom, and for how long.",
+  description: "Keys give access to a namespace, with scopes and an expiry.",
   routes: [
     defineRoute({
       method: "GET",
@@ -70,8 +70,8 @@ export const keyFeature: Feature = {
       method: "POST",
       path: "/v1/keys",
       operationId: "createKey",
-      summary: "Make a key",
-      description: "It can have no scope that the caller's own key lacks, and not expire later than that.",
+      summary: "Create a key",
+      description: "It cannot have a scope that the caller's own key lacks, nor expire later than that key.",
       access: "admin",
       audit,
       body: { schema: keyInput },
@@ -108,7 +108,8 @@ export const keyFeature: Feature = {
       path: "/v1/keys/:id",
       operationId: "revokeKey",
       summary: "Revoke a key",
-      description: "It is refused within a second everywhere, and stays in the list. It may be repeated.",
+      description:
+        "The key is refused everywhere within a second, and stays in the list. You may repeat the request.",
       access: "admin",
       audit,
       params,
@@ -127,9 +128,9 @@ export const keyFeature: Feature = {
       method: "POST",
       path: "/v1/keys/:id/rotate",
       operationId: "rotateKey",
-      summary: "Give a key another secret",
+      summary: "Give a key a new secret",
       description:
-        "The one before stays valid for a while. All else of the key stays, its id and its expiry too. An admin's or operator's key can only be rotated by itself.",
+        "The previous secret stays valid for a while. Everything else of the key stays, including its id and its expiry. An admin's or operator's key can be rotated only by itself.",
       access: "admin",
       audit,
       params,

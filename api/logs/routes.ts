@@ -31,7 +31,7 @@ type LogQuery = z.output<ReturnType<typeof logQuery>>;
 
 export const logFeature = ({ clock }: RouteSettings): Feature => ({
   tag: "Logs",
-  description: "What functions write, by page or live.",
+  description: "The log lines of functions, by page or live.",
   routes: [
     defineRoute({
       method: "GET",
@@ -39,13 +39,13 @@ export const logFeature = ({ clock }: RouteSettings): Feature => ({
       operationId: "readFunctionLogs",
       summary: "Read a function's log, newest line first, or follow it",
       description:
-        "With `follow=true` the answer is a stream of lines as they are recorded: server-sent events where `Accept` asks for them, else NDJSON. A quiet stream sends an empty line, or a comment, every 15 seconds.",
+        "With `follow=true` the response is a stream of lines as they are recorded: server-sent events if `Accept` asks for them, otherwise NDJSON. A quiet stream sends an empty line, or a comment, every 15 seconds.",
       access: "read",
       params: { name: functionNameParam },
       query: logQuery(() => clock.now()),
       headers: {
         accept: z.string().meta({ description: "`text/event-stream` for server-sent events." }),
-        "last-event-id": z.string().meta({ description: "The id of the line that was seen last." }),
+        "last-event-id": z.string().meta({ description: "The id of the last line seen." }),
       },
       answers: {
         200: {

@@ -28,7 +28,7 @@ export function mcpFeature(listFeatures: () => Feature[]): Feature {
         operationId: "answerMcpMessage",
         summary: "Answer a message of the Model Context Protocol",
         description:
-          "Streamable HTTP without sessions: each message is answered by itself, as JSON. A tool is a request of its own with the caller's key. Pages of other origins are refused unless the operator named them.",
+          "Streamable HTTP without sessions: each message is answered separately, as JSON. A tool call is a separate request with the caller's key. Pages of other origins are refused unless the operator lists them.",
         access: "any",
         audit: { not: "What a tool changes is audited as the request that it is." },
         idempotency: {
@@ -36,7 +36,7 @@ export function mcpFeature(listFeatures: () => Feature[]): Feature {
           why: "A message has an id of its own; tools that make something take a key as an argument.",
         },
         headers: {
-          "mcp-protocol-version": z.string().meta({ description: "The version that was agreed on." }),
+          "mcp-protocol-version": z.string().meta({ description: "The negotiated version of the protocol." }),
         },
         ownBody: { content: { "application/json": message } },
         answers: {

@@ -24,7 +24,7 @@ const TASKS: Tool[] = [
     name: "list_tasks",
     title: "List tasks",
     description:
-      "Lists tasks (what is scheduled: http calls, e-mails and functions), newest first, or those that match.",
+      "Lists tasks (scheduled HTTP calls, e-mails and functions), newest first, or those that match.",
     operationId: "listTasks",
   },
   {
@@ -37,14 +37,14 @@ const TASKS: Tool[] = [
     name: "preview_schedule",
     title: "Preview a schedule",
     description:
-      "Shows in words and instants what a schedule would fire, without making anything. Try a schedule here before a task is made with it.",
+      "Shows in words and instants when a schedule would fire, without creating anything. Try a schedule here before you create a task with it.",
     operationId: "previewSchedule",
   },
   {
     name: "create_task",
     title: "Create a task",
     description:
-      'Makes a task: an http call (`type` http, with `url`), an e-mail (email, with `to` and `subject`), or a call of a deployed function (function, with `function` and `input`). `schedule` says when, such as {"cron": "0 9 * * 1-5", "timezone": "Europe/Rome"}, {"every": "15m"}, {"at": "2026-12-01T09:00:00Z"} or {"delay": "10m"}; without one it runs once, at once. A `key` names the task for good, and makes sure that there is only one.',
+      'Creates a task: an HTTP call (`type` http, with `url`), an e-mail (email, with `to` and `subject`), or a call of a deployed function (function, with `function` and `input`). `schedule` says when, such as {"cron": "0 9 * * 1-5", "timezone": "Europe/Rome"}, {"every": "15m"}, {"at": "2026-12-01T09:00:00Z"} or {"delay": "10m"}; without one it runs once, at once. A `key` names the task permanently, and ensures that there is only one.',
     operationId: "createTask",
     reachesOutside: true,
   },
@@ -61,14 +61,14 @@ const TASKS: Tool[] = [
   {
     name: "pause_task",
     title: "Pause a task",
-    description: "Holds back what a task's schedule fires, until it is resumed.",
+    description: "Stops a task's schedule from firing until the task is resumed.",
     operationId: "pauseTask",
     isIdempotent: true,
   },
   {
     name: "resume_task",
     title: "Resume a task",
-    description: "Lets a paused task go on.",
+    description: "Resumes a paused task.",
     operationId: "resumeTask",
     isIdempotent: true,
     reachesOutside: true,
@@ -76,7 +76,7 @@ const TASKS: Tool[] = [
   {
     name: "cancel_task",
     title: "Cancel a task",
-    description: "Ends a task for good: it fires nothing any more. Its runs stay readable.",
+    description: "Ends a task for good: it no longer fires. Its runs stay readable.",
     operationId: "cancelTask",
     isDestructive: true,
     isIdempotent: true,
@@ -85,14 +85,14 @@ const TASKS: Tool[] = [
     name: "run_task",
     title: "Run a task now",
     description:
-      "Makes a run of a task now, besides its schedule, and answers with the run as it begins. Ask get_run until its state is an end: succeeded, failed, dead, cancelled or expired.",
+      "Creates a run of a task now, in addition to its schedule, and returns the run as it begins. Call get_run until its state is final: succeeded, failed, dead, cancelled or expired.",
     operationId: "runTask",
     isDestructive: true,
     reachesOutside: true,
   },
   {
     name: "list_upcoming",
-    title: "List what comes next",
+    title: "List upcoming runs",
     description: "Lists the next times at which tasks will run, soonest first.",
     operationId: "listUpcoming",
   },
@@ -103,7 +103,7 @@ const RUNS: Tool[] = [
     name: "list_runs",
     title: "List runs",
     description:
-      "Lists runs (what tasks and calls of functions became), newest first, or those that match, such as those of a task, of a function or in certain states.",
+      "Lists runs (of tasks and of calls of functions), newest first, or those that match, such as those of a task, of a function or in certain states.",
     operationId: "listRuns",
   },
   {
@@ -121,7 +121,7 @@ const RUNS: Tool[] = [
   {
     name: "cancel_run",
     title: "Cancel a run",
-    description: "Ends a run that waits or is under way.",
+    description: "Ends a waiting or active run.",
     operationId: "cancelRun",
     isDestructive: true,
     isIdempotent: true,
@@ -129,7 +129,7 @@ const RUNS: Tool[] = [
   {
     name: "replay_run",
     title: "Replay a run",
-    description: "Makes a new run with what an earlier one was given, or with another input.",
+    description: "Creates a new run with the input of an earlier one, or with another input.",
     operationId: "replayRun",
     isDestructive: true,
     reachesOutside: true,
@@ -141,26 +141,26 @@ const ERRORS: Tool[] = [
     name: "list_errors",
     title: "List grouped errors",
     description:
-      "Lists what went wrong, grouped by its cause, those seen last first, each with how often it happened and a run that shows it. The place to begin where something fails.",
+      "Lists failures grouped by cause, most recently seen first, each with how often it happened and a run that shows it. Begin here when something fails.",
     operationId: "listErrors",
   },
   {
     name: "resolve_error",
     title: "Resolve an error",
-    description: "Marks a group of errors as mended; it opens again where it is seen again.",
+    description: "Marks a group of errors as fixed; it opens again if it recurs.",
     operationId: "resolveError",
     isIdempotent: true,
   },
   {
     name: "list_dead_letters",
     title: "List dead letters",
-    description: "Lists runs whose last attempt failed, which wait to be redriven or discarded.",
+    description: "Lists runs whose last attempt failed and that wait to be redriven or discarded.",
     operationId: "listDeadLetters",
   },
   {
     name: "redrive_dead_letter",
     title: "Redrive a dead letter",
-    description: "Tries a dead letter anew, from its first attempt on.",
+    description: "Tries a dead letter again, with all its attempts.",
     operationId: "redriveDeadLetter",
     isDestructive: true,
     reachesOutside: true,
@@ -177,27 +177,27 @@ const FUNCTIONS: Tool[] = [
   {
     name: "get_function",
     title: "Get a function",
-    description: "Shows a function with its limits, its traffic, its tags and the revision that leads.",
+    description: "Shows a function with its limits, its traffic, its tags and its leading revision.",
     operationId: "getFunction",
   },
   {
     name: "list_revisions",
     title: "List a function's revisions",
-    description: "Lists what was deployed of a function, newest first.",
+    description: "Lists a function's revisions, newest first.",
     operationId: "listRevisions",
   },
   {
     name: "read_revision",
     title: "Read a revision",
     description:
-      "Shows a revision of a function with its files, and with `source` true their code. get_function names the revision that leads.",
+      "Shows a revision of a function with its files, and with `source` true their code. get_function names the leading revision.",
     operationId: "getRevision",
   },
   {
     name: "deploy_function",
     title: "Deploy a function",
     description:
-      'Deploys TypeScript or JavaScript as a new revision, which gets the traffic unless `traffic` is 0: one `source`, or `files` with their `entry`. The default export is called with the input and a context: `export default async (input, ctx) => { ctx.log.info("hello"); return { ok: true }; };`. `fetch` and the web API are there; `ctx.env` has settings and secrets. What does not build is told with its lines.',
+      'Deploys TypeScript or JavaScript as a new revision, which gets the traffic unless `traffic` is 0: one `source`, or `files` with their `entry`. The default export is called with the input and a context: `export default async (input, ctx) => { ctx.log.info("hello"); return { ok: true }; };`. `fetch` and the web API are available; `ctx.env` has settings and secrets. Build errors come with their lines.',
     operationId: "deployFunction",
     isDestructive: true,
     isIdempotent: true,
@@ -205,7 +205,7 @@ const FUNCTIONS: Tool[] = [
   {
     name: "roll_back_function",
     title: "Roll a function back",
-    description: "Brings back the traffic that a function had before, or gives all of it to a revision.",
+    description: "Restores a function's previous traffic, or gives all of it to one revision.",
     operationId: "rollBackTraffic",
     isDestructive: true,
   },
@@ -213,7 +213,7 @@ const FUNCTIONS: Tool[] = [
     name: "invoke_function",
     title: "Call a function",
     description:
-      "Calls a function with an input and waits for its result. The answer names its run, whose log read_run_log shows.",
+      "Calls a function with an input and waits for its result. The response names its run, whose log read_run_log shows.",
     operationId: "invokeFunction",
     bodyAs: "input",
     // They need a caller who does not wait.
@@ -224,7 +224,7 @@ const FUNCTIONS: Tool[] = [
   {
     name: "read_function_log",
     title: "Read a function's log",
-    description: "Reads what all runs of a function have logged, newest line first, or the lines that match.",
+    description: "Reads the log lines of all runs of a function, newest line first, or those that match.",
     operationId: "readFunctionLogs",
     // A tool's answer is no stream.
     without: ["follow", "after"],
@@ -241,7 +241,7 @@ const OTHERS: Tool[] = [
   {
     name: "get_queue",
     title: "Get a queue",
-    description: "Shows a queue with what runs and waits in it.",
+    description: "Shows a queue with its active and waiting runs.",
     operationId: "getQueue",
   },
   {

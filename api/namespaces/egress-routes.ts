@@ -13,7 +13,7 @@ export const egressRoutes: Route[] = [
     operationId: "putNamespaceEgress",
     summary: "Set where requests of a namespace may go",
     description:
-      "All of it: what is left out is not restricted. It holds within a second, for requests and redirects from then on; those under way go on. What the installation denies stays closed.",
+      "Replaces all rules: what is left out is not restricted. They take effect within a second, for requests and redirects from then on; requests in progress continue. What the installation denies stays closed.",
     access: "operator",
     audit: namespaceAudit,
     params,

@@ -35,7 +35,7 @@ export const limitRoutes: Route[] = [
     operationId: "putNamespaceLimits",
     summary: "Set a namespace's limits",
     description:
-      "All of them: what is left out is not limited. They hold within a second, for what is asked from then on; what there is stays.",
+      "Replaces all limits: what is left out is not limited. They take effect within a second, for requests from then on; existing resources stay.",
     access: "operator",
     audit: namespaceAudit,
     params,
@@ -72,9 +72,8 @@ export const limitRoutes: Route[] = [
     method: "GET",
     path: "/v1/usage",
     operationId: "getUsage",
-    summary: "Show the namespace's limits, and what of them is used",
-    description:
-      "It is counted no further than 100,000 tasks, functions and revisions: `exact` is false then.",
+    summary: "Show the namespace's limits and their usage",
+    description: "It counts up to 100,000 tasks, functions and revisions: beyond that `exact` is false.",
     access: "read",
     answers: { 200: { is: "Each limit.", schema: usageOutput } },
     async handle({ parts, owner }) {

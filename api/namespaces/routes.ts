@@ -14,13 +14,13 @@ import { namespaceAudit, noNamespace, params, readName } from "./name-of-path.ts
 
 export const namespaceFeature: Feature = {
   tag: "Namespaces",
-  description: "The tenants of an installation: nothing of one is seen in another.",
+  description: "The tenants of an installation: each is invisible to the others.",
   routes: [
     defineRoute({
       method: "POST",
       path: "/v1/namespaces",
       operationId: "createNamespace",
-      summary: "Make a namespace",
+      summary: "Create a namespace",
       access: "operator",
       audit: namespaceAudit,
       body: { schema: namespaceInput },
@@ -69,9 +69,9 @@ export const namespaceFeature: Feature = {
       method: "DELETE",
       path: "/v1/namespaces/:name",
       operationId: "deleteNamespace",
-      summary: "Delete a namespace and all that it has",
+      summary: "Delete a namespace and everything in it",
       description:
-        "Its keys stop at once, and it takes nothing new. What it has goes batch by batch, as a bulk action, which says how many of each kind went and outlives it. There is no way back. It may be repeated.",
+        "Its keys stop working at once, and it accepts nothing new. A bulk action removes its contents batch by batch, counts the removals by kind and outlives it. This cannot be undone. You may repeat the request.",
       access: "operator",
       audit: namespaceAudit,
       params,

@@ -48,8 +48,8 @@ export function describeApi(features: readonly Feature[], publicUrl?: string): A
       },
       servers: [
         publicUrl === undefined
-          ? { url: "/", description: "Where this document was read." }
-          : { url: publicUrl, description: "Where the API is reached." },
+          ? { url: "/", description: "The address of this document." }
+          : { url: publicUrl, description: "The address of the API." },
       ],
       tags: features.map(({ tag, description }) => ({ name: tag, description })),
       paths: describePaths(features),
@@ -59,11 +59,11 @@ export function describeApi(features: readonly Feature[], publicUrl?: string): A
             type: "http",
             scheme: "bearer",
             description:
-              "A key, as `Authorization: Bearer <key>`, or, where the installation has an OpenID provider, a token (JWT) of it.",
+              "A key, as `Authorization: Bearer <key>`, or a token (JWT) of the installation's OpenID provider, if it has one.",
           },
           bellhopKey: {
             ...{ type: "apiKey", in: "header", name: "Bellhop-Key" },
-            description: "The key or token in a header of its own, which counts more.",
+            description: "The key or token in a separate header, which takes precedence.",
           },
         },
       },

@@ -6,30 +6,30 @@ export const ANSWER_HEADERS: Record<AnswerHeader | "idempotency-replayed" | "ret
   "bellhop-deduplicated": z
     .literal("true")
     .optional()
-    .meta({ description: "The same was made within the window of `dedup`; nothing was made." }),
+    .meta({ description: "The same was created within the window of `dedup`; nothing was created." }),
   "bellhop-run-id": z.uuid().meta({ description: "The run of the call." }),
   etag: z
     .string()
     .optional()
-    .meta({ description: "What this is known by, for `If-None-Match` and `If-Match`." }),
+    .meta({ description: "The version of this resource, for `If-None-Match` and `If-Match`." }),
   "idempotency-replayed": z
     .literal("true")
     .optional()
-    .meta({ description: "The answer is that of an earlier request with the same key." }),
+    .meta({ description: "The response is that of an earlier request with the same key." }),
   "last-event-id": z.string().optional().meta({
     description:
-      "Of a stream: what it begins after. Send it where the stream breaks off before you have seen an id.",
+      "For a stream: what it begins after. Send it if the stream breaks off before you have seen an id.",
   }),
-  link: z
-    .string()
-    .optional()
-    .meta({ description: "Where there is a next page: where that is read (RFC 8288)." }),
-  location: z.string().meta({ description: "Where the thing is read." }),
+  link: z.string().optional().meta({ description: "If there is a next page: its address (RFC 8288)." }),
+  location: z.string().meta({ description: "The address of the resource." }),
   "preference-applied": z
     .string()
     .optional()
-    .meta({ description: "`respond-async` or `return=minimal`, where that was asked for and done." }),
-  "retry-after": z.string().optional().meta({ description: "Seconds; where it passes by itself." }),
+    .meta({ description: "`respond-async` or `return=minimal`, if it was requested and applied." }),
+  "retry-after": z
+    .string()
+    .optional()
+    .meta({ description: "Seconds until you may try again; present if the cause is temporary." }),
 };
 
 export const IDEMPOTENCY_KEY = z
@@ -37,7 +37,7 @@ export const IDEMPOTENCY_KEY = z
   .min(1)
   .max(255)
   .optional()
-  .meta({ description: "The same request with the same key makes nothing again. Kept for 24 hours." });
+  .meta({ description: "A repeated request with the same key creates nothing. Kept for 24 hours." });
 
 const condition = (description: string) => z.string().optional().meta({ description });
 
@@ -56,9 +56,9 @@ export const CONDITIONS_OF_CHANGES = {
 export const PREFER_MINIMAL = z
   .string()
   .optional()
-  .meta({ description: "`return=minimal`: what was made or changed is not shown." });
+  .meta({ description: "`return=minimal`: what was created or changed is not shown." });
 
 export const NAMESPACE = z
   .string()
   .optional()
-  .meta({ description: "Of an operator's key: the namespace to act in, where it is another than its own." });
+  .meta({ description: "For an operator's key: the namespace to act in, if it is not its own." });

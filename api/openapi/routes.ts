@@ -32,7 +32,7 @@ export function documentFeature(listFeatures: () => Feature[], publicUrl?: strin
   return {
     prepare: findDocument,
     tag: "Document",
-    description: "What you are reading, for programs and for people.",
+    description: "This document, for programs and for people.",
     routes: [
       defineRoute({
         method: "GET",

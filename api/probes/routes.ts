@@ -14,13 +14,13 @@ async function probe<Status extends number, Type extends string>(
 
 export const probeFeature: Feature = {
   tag: "Operations",
-  description: "Whether the API is well, and how it may be used. No key is needed.",
+  description: "Whether the API is healthy, and its metrics. No key is needed.",
   routes: [
     defineRoute({
       method: "GET",
       path: "/healthz",
       operationId: "getHealth",
-      summary: "Tell whether the process answers",
+      summary: "Check whether the process responds",
       access: null,
       isUnconditional: true,
       // Balancers and scrapers add what they like, and must not take an API for ill.
@@ -33,7 +33,7 @@ export const probeFeature: Feature = {
       method: "GET",
       path: "/readyz",
       operationId: "getReadiness",
-      summary: "Tell whether the API can do its work",
+      summary: "Check whether the API is ready",
       access: null,
       isUnconditional: true,
       takesAnyQuery: true,

@@ -56,15 +56,15 @@ const audit: AuditSpec = {
 
 export const queueFeature: Feature = {
   tag: "Queues",
-  description: "Named sets of runs, with limits that hold over all workers.",
+  description: "Named sets of runs, with limits that hold across all workers.",
   routes: [
     defineRoute({
       method: "PUT",
       path: "/v1/queues/:name",
       operationId: "putQueue",
-      summary: "Make a queue, or change its limits",
+      summary: "Create a queue, or change its limits",
       description:
-        "Its limits are those given: what is left out limits nothing any more. They hold from the next run that starts.",
+        "Replaces all of its limits: those left out are removed. They apply from the next run that starts.",
       access: "write",
       audit,
       params: { name: queueNameParam },
@@ -108,7 +108,7 @@ export const queueFeature: Feature = {
       method: "GET",
       path: "/v1/queues/:name",
       operationId: "getQueue",
-      summary: "Get a queue, with what runs and waits in it",
+      summary: "Get a queue, with its active and waiting runs",
       access: "read",
       params: { name: queueNameParam },
       entity: queueEntity,
@@ -146,7 +146,7 @@ export const queueFeature: Feature = {
       operationId: "pauseQueue",
       summary: "Pause a queue",
       description:
-        "None of its runs starts until it is resumed, or until the instant given. What runs goes on.",
+        "None of its runs starts until it is resumed, or until the given instant. Active runs continue.",
       access: "write",
       audit,
       params: { name: queueNameParam },

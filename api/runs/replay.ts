@@ -24,7 +24,7 @@ export const replayRoute = defineRoute({
   path: "/v1/runs/:id/replay",
   operationId: "replayRun",
   summary: "Replay a run that has ended, or a dead letter",
-  description: "Makes a new run. The one that it replays stays as it is, a dead letter too.",
+  description: "Creates a new run. The original stays as it is, even if it is a dead letter.",
   access: "invoke",
   audit: { not: "A run is a record of its own." },
   params: { id: idParam("The run's id.") },

@@ -34,7 +34,7 @@ async function requireRun(store: Store, namespaceId: string, id: string): Promis
 
 export const runFeature: Feature = {
   tag: "Runs",
-  description: "Occurrences of tasks and calls of functions: how they go, and how they went.",
+  description: "Occurrences of tasks and calls of functions, with their states and results.",
   routes: [
     defineRoute({
       method: "GET",
@@ -89,7 +89,7 @@ export const runFeature: Feature = {
       path: "/v1/runs/:id/cancel",
       operationId: "cancelRun",
       summary: "Cancel a run",
-      description: "One that waits ends at once. One that runs is asked to stop, and may still succeed.",
+      description: "A waiting run ends at once. An active run is asked to stop, and may still succeed.",
       access: "write",
       audit: { resource: "runs/:id", summarize: ({ state }: z.output<typeof runOutput>) => ({ state }) },
       params,

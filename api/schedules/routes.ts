@@ -31,14 +31,14 @@ const toWireUpcoming = (instant: UpcomingInstant) => ({
 
 export const scheduleFeature = ({ time }: RouteSettings): Feature => ({
   tag: "Schedules",
-  description: "What fires when, before it does.",
+  description: "When schedules and tasks will fire.",
   routes: [
     defineRoute({
       method: "POST",
       path: "/v1/schedules/preview",
       operationId: "previewSchedule",
-      summary: "Show what a schedule fires",
-      description: "As of a task that is made at `from`. It makes nothing.",
+      summary: "Show when a schedule fires",
+      description: "As for a task created at `from`. It creates nothing.",
       access: "read",
       body: { schema: previewInput(() => time.now()) },
       answers: { 200: { is: "The schedule in words, and its next instants.", schema: previewOutput } },
@@ -78,7 +78,7 @@ export const scheduleFeature = ({ time }: RouteSettings): Feature => ({
       method: "GET",
       path: "/v1/upcoming/density",
       operationId: "countUpcoming",
-      summary: "Count what all tasks fire soon, slice by slice",
+      summary: "Count the upcoming instants of all tasks, slice by slice",
       access: "read",
       query: densityQuery,
       answers: { 200: { is: "Counts of instants.", schema: densityOutput } },
@@ -98,7 +98,7 @@ export const scheduleFeature = ({ time }: RouteSettings): Feature => ({
       method: "GET",
       path: "/v1/upcoming",
       operationId: "listUpcoming",
-      summary: "List what all tasks fire soon, in its order",
+      summary: "List the upcoming instants of all tasks, in order",
       access: "read",
       query: upcomingQuery,
       answers: { 200: { is: "A page of instants.", schema: upcomingOutput } },

@@ -48,8 +48,7 @@ const FUNCTION: Subject = {
 
 export const secretFeature: Feature = {
   tag: "Secrets",
-  description:
-    "Values that functions read in `ctx.env`: written and never read, redacted from what is shown.",
+  description: "Values that functions read in `ctx.env`: written but never shown, and redacted from output.",
   routes: [...secretRoutes(NAMESPACE), ...secretRoutes(FUNCTION)],
 };
 

@@ -13,7 +13,7 @@ const settingsEntity: Entity = {
 
 export const settingsFeature: Feature = {
   tag: "Settings",
-  description: "What holds for all of a namespace.",
+  description: "Settings of a whole namespace.",
   routes: [
     defineRoute({
       method: "GET",
@@ -33,7 +33,7 @@ export const settingsFeature: Feature = {
       path: "/v1/settings",
       operationId: "putSettings",
       summary: "Set the namespace's settings",
-      description: "All of them: each is given, null where it is not to be set any more.",
+      description: "Replaces all settings: each must be given, null to remove it.",
       access: "admin",
       audit: {
         resource: "settings",

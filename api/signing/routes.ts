@@ -29,7 +29,7 @@ const audit: AuditSpec = {
 
 export const signingFeature: Feature = {
   tag: "Signing",
-  description: "The secrets that requests of http tasks and callbacks are signed with (Standard Webhooks).",
+  description: "The secrets that sign requests of HTTP tasks and callbacks (Standard Webhooks).",
   routes: [
     defineRoute({
       method: "GET",
@@ -50,8 +50,8 @@ export const signingFeature: Feature = {
       method: "POST",
       path: "/v1/signing-secrets/rotate",
       operationId: "rotateSigningSecrets",
-      summary: "Make another signing secret",
-      description: "The newest before it stays valid: both sign until the next rotation.",
+      summary: "Create another signing secret",
+      description: "The previous one stays valid: both sign until the next rotation.",
       access: "admin",
       audit,
       answers: { 200: { is: "Those that are valid now.", schema: signingSecretsOutput } },

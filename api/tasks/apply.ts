@@ -36,7 +36,7 @@ export const applyRoute = (schema: ReturnType<typeof taskInput>) =>
     method: "POST",
     path: "/v1/tasks/apply",
     operationId: "applyTasks",
-    summary: "Make a set of tasks what it says, all or nothing",
+    summary: "Apply a set of task definitions, all or nothing",
     description:
       "Each item is put by its key. With `prune`, tasks with a key that the set no longer names are removed, by a label.",
     access: "write",

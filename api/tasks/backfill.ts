@@ -23,9 +23,9 @@ export const backfillRoute = ({ time }: RouteSettings) =>
     method: "POST",
     path: "/v1/tasks/:id/backfill",
     operationId: "backfillTask",
-    summary: "Make runs for instants of a task that have passed",
+    summary: "Create runs for past instants of a task",
     description:
-      "A bulk action, which is read, listed and aborted as such. It needs the scope `invoke` besides. An instant gets a run whether or not it had one.",
+      "This is a bulk action: read, list and abort it as such. It also needs the scope `invoke`. An instant gets a run whether or not it had one.",
     access: "write",
     audit: {
       resource: "tasks/:id",

@@ -23,7 +23,7 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
     method: "POST",
     path: "/v1/tasks/batch",
     operationId: "createTasks",
-    summary: "Make up to 1,000 tasks, each for itself",
+    summary: "Create up to 1,000 tasks, each independently",
     access: "write",
     audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
     ownBody: { content: { "application/json": batchInput(schema) } },

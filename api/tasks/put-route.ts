@@ -31,9 +31,9 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
     method: "PUT",
     path: "/v1/tasks/:id",
     operationId: "putTask",
-    summary: "Give a task its whole definition, by its key",
+    summary: "Set a task's whole definition, by its key",
     description:
-      "Makes the task where none has the key. What is left out has its default. A schedule that stays the same keeps its grid, and a pause stays; the same definition once more changes nothing.",
+      "Creates the task if none has the key. Fields left out get their defaults. A schedule that stays the same keeps its grid, and a pause stays; putting the same definition again changes nothing.",
     access: "write",
     audit: { ...taskAudit, isChange: ({ query }) => (query as z.output<typeof putQuery>).dryRun !== "true" },
     params: { id: taskParam },

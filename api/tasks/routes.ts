@@ -66,7 +66,7 @@ export const taskFeature = (settings: RouteSettings): Feature => ({
 
 const taskPatch = z.record(z.string(), jsonOutput).meta({
   description:
-    "The fields that change, merged as RFC 7396 has it; `input` and an http task's `body` are replaced whole.",
+    "The fields that change, merged as RFC 7396 has it; `input` and an HTTP task's `body` are replaced as a whole.",
   examples: [{ timeout: "2m", labels: null }],
 });
 
@@ -84,7 +84,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       method: "POST",
       path: "/v1/tasks",
       operationId: "createTask",
-      summary: "Make a task",
+      summary: "Create a task",
       access: "write",
       audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
       ownBody: { content: { "application/json": newSchema } },
@@ -236,9 +236,8 @@ const runRoutes: Route[] = ofTask([
     method: "POST",
     path: "/v1/tasks/:id/run",
     operationId: "runTask",
-    summary: "Run a task now, besides its schedule",
-    description:
-      "Of a function's task with another `input`, of an http task with another `body`, if one is given.",
+    summary: "Run a task now, in addition to its schedule",
+    description: "You may give a function task another `input`, and an HTTP task another `body`.",
     access: "invoke",
     audit: { not: "A run is a record of its own." },
     ownBody: { content: { "application/json": runNowInput }, isOptional: true },

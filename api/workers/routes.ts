@@ -7,13 +7,13 @@ const MAX_LISTED = 1_000;
 
 export const workerFeature: Feature = {
   tag: "Workers",
-  description: "Who runs things.",
+  description: "The workers that execute runs.",
   routes: [
     defineRoute({
       method: "GET",
       path: "/v1/workers",
       operationId: "listWorkers",
-      summary: "List the workers that are there",
+      summary: "List the workers",
       access: "operator",
       answers: { 200: { is: `Up to ${MAX_LISTED} workers.`, schema: workersOutput } },
       async handle({ parts }) {

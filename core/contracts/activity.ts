@@ -22,20 +22,19 @@ const slice = z.object({
   other: count("Runs that were cancelled or skipped in it."),
   lateness: z.object({ mean: z.number(), max: z.number() }).nullable().meta({
     description:
-      "How long after their instants runs began in it that have ended since, in seconds; null: none did.",
+      "How long after their instants runs began in this slice, in seconds, for runs that have ended since; null: there are none.",
   }),
   waiting: count("Runs that were due and had not begun, at most; counted up to 25,000."),
   running: count("Runs that were under way, at most. Calls that ended within a second or so are not seen."),
-  workers: z
-    .object({ count: z.int(), slots: z.int(), busy: z.int() })
-    .nullable()
-    .meta({ description: "Of the installation, for operators; null otherwise, and where nobody counted." }),
+  workers: z.object({ count: z.int(), slots: z.int(), busy: z.int() }).nullable().meta({
+    description: "Of the installation, only for operators; otherwise null, and also if nothing was counted.",
+  }),
 });
 
 export const activityOutput = z
   .object({
-    step: z.string().meta({ description: "How long a slice is: a minute, or more of a longer span." }),
-    items: z.array(slice).meta({ description: "The oldest first; the last one is not over." }),
+    step: z.string().meta({ description: "The length of a slice: a minute, or more for a longer span." }),
+    items: z.array(slice).meta({ description: "The oldest first; the last one is not complete." }),
   })
   .meta({
     id: "Activity",

@@ -17,13 +17,13 @@ export type ActorKind = (typeof ACTOR_KINDS)[number];
 const text = (what: string) => filterField(lineField(what).min(1).max(500));
 
 export const auditQuery = listQuery.extend({
-  actor: text("an actor").meta({ description: "The id of a key or of a token's subject, or its name." }),
-  action: text("an action").meta({ description: "The operation, as `operationId` names it here." }),
+  actor: text("an actor").meta({ description: "The id or name of a key, or of a token's subject." }),
+  action: text("an action").meta({ description: "The operation's `operationId` in this document." }),
   resource: filterField(
     lineField("a resource").min(1).max(500).regex(/^[^/]/, "is a path below /v1/, such as queues/mail"),
   ).meta({
     description:
-      "What was changed, such as `queues/mail`, with all that is of it; or of which kind it was: `queues`. Of a task that is there its key does, too.",
+      "What was changed, such as `queues/mail`, including everything that belongs to it; or its kind: `queues`. For an existing task you can also use its key.",
   }),
   from: filterField(instantField).meta({ description: "Changed at this instant or later." }),
   to: filterField(instantField).meta({ description: "Changed before this instant." }),
@@ -35,15 +35,17 @@ export const auditEntryOutput = z
   .object({
     id: idOutput,
     at: instantOutput,
-    action: z.string().meta({ description: "The operation, as `operationId` names it here." }),
-    resource: z.string().meta({ description: "What was changed: its path below `/v1/`." }),
-    status: z.int().meta({ description: "What was answered." }),
+    action: z.string().meta({ description: "The operation's `operationId` in this document." }),
+    resource: z.string().meta({ description: "The path of what was changed, below `/v1/`." }),
+    status: z.int().meta({ description: "The status of the response." }),
     actor: z.object({
       kind: z.enum(ACTOR_KINDS).meta({
         description: "`setting`: a key of `BELLHOP_API_KEY`; `token`: a token of the OpenID provider.",
       }),
-      keyId: idOutput.meta({ description: "Of a token: its subject's, the same for each of its tokens." }),
-      name: z.string().meta({ description: "The key's name then; of a token its subject." }),
+      keyId: idOutput.meta({
+        description: "For a token, the id of its subject, the same for each of its tokens.",
+      }),
+      name: z.string().meta({ description: "The key's name at that time; for a token, its subject." }),
       address: z.string().nullable().meta({ description: "Where the request came from." }),
     }),
     before: change("The fields that differ, as they were; null: it was not there, or is not told."),

@@ -13,12 +13,12 @@ export const backfillInput = (now: () => Date) =>
       to: instantField.meta({ description: "Instants before this one get a run. Not in the future." }),
       overlap: z.enum(BACKFILL_OVERLAPS, OVERLAP_FAULT).optional().meta({
         description:
-          "`allow`: all at once; `wait`: one after another. Left out: `allow` for a task whose own `overlap` is `allow`, else `wait`.",
+          "`allow`: all at once; `wait`: one after another. Default: `allow` for a task whose own `overlap` is `allow`, otherwise `wait`.",
       }),
       max: wholeNumberField(1, MAX_BACKFILL)
         .prefault(500)
-        .meta({ description: "Of more instants than these none gets a run." }),
-      dryRun: z.boolean().default(false).meta({ description: "Count the instants, and make nothing." }),
+        .meta({ description: "If there are more instants than this, none gets a run." }),
+      dryRun: z.boolean().default(false).meta({ description: "Count the instants, and create nothing." }),
     })
     .superRefine(({ from, to }, context) => {
       // One that was refused is still the text that was sent.
@@ -49,6 +49,6 @@ export const backfillOutput = z
     to: instantOutput,
     overlap: z.enum(BACKFILL_OVERLAPS),
     max: z.int(),
-    instants: z.int().meta({ description: "How many runs it makes in all." }),
+    instants: z.int().meta({ description: "The total number of runs that it creates." }),
   })
-  .meta({ description: "Of a backfill alone; `filter` names its task." });
+  .meta({ description: "Only for a backfill; `filter` names its task." });

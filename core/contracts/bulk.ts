@@ -86,7 +86,7 @@ export interface Bulk {
 const asked = {
   action: z.enum(ACTIONS),
   resource: z.enum([...BULK_RESOURCES, NAMESPACES]),
-  filter: z.record(z.string(), jsonOutput).meta({ description: "As it was given." }),
+  filter: z.record(z.string(), jsonOutput).meta({ description: "The filter of the request." }),
   backfill: backfillOutput.optional(),
 };
 
@@ -114,27 +114,26 @@ export const bulkOutput = z
     id: idOutput,
     ...asked,
     state: z.enum(BULK_STATES).meta({
-      description: "`succeeded`: all that matched was dealt with; `failed`: it could not go on, see `error`.",
+      description:
+        "`succeeded`: everything that matched was processed; `failed`: it could not continue, see `error`.",
     }),
-    matched: z.int().meta({ description: "What was dealt with so far: `done` and `failed` together." }),
+    matched: z.int().meta({ description: "How many were processed so far: `done` and `failed` together." }),
     done: z.int(),
-    failed: z
-      .int()
-      .meta({ description: "Those that it could not be done to, as their own route would say." }),
+    failed: z.int().meta({ description: "How many the single route would have refused." }),
     failures: z
       .array(z.object({ id: idOutput, ...reason }))
-      .meta({ description: "The first of those that failed, and why." }),
+      .meta({ description: "The first failures, with the reasons." }),
     error: z.object(reason).nullable().meta({
-      description: "Why it failed; while it runs, why its last batch failed, which is tried again.",
+      description: "Why it failed; while it is running, why its last batch failed, which is retried.",
     }),
     receipt: z
       .record(z.string(), z.int())
       .optional()
-      .meta({ description: "Of a namespace's deletion, or an erasure: how many of each kind went." }),
+      .meta({ description: "For a namespace's deletion or an erasure: how many of each kind were removed." }),
     aborting: z.literal(true).optional().meta({
-      description: "Of an erasure that was asked to abort: it finishes the tasks that it has begun.",
+      description: "For an erasure that was asked to abort: it finishes the tasks that it has begun.",
     }),
-    createdBy: idOutput.nullable().meta({ description: "The key of who asked." }),
+    createdBy: idOutput.nullable().meta({ description: "The key that made the request." }),
     createdAt: instantOutput,
     updatedAt: instantOutput,
     finishedAt: instantOutput.nullable(),

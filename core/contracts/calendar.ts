@@ -17,7 +17,7 @@ export const calendarInput = z
     dates: z
       .array(dateField)
       .max(MAX_CALENDAR_DATES, `holds at most ${MAX_CALENDAR_DATES} dates`)
-      .meta({ description: "Days, in any order; a day that stands twice counts once." }),
+      .meta({ description: "Days, in any order; duplicates count once." }),
   })
   .meta({ examples: [{ dates: ["2026-12-25", "2026-12-26"] }] });
 
@@ -29,7 +29,7 @@ const EXAMPLE_FACTS = {
 };
 
 export const calendarOutput = z
-  .object({ ...facts, dates: z.array(z.string()).meta({ description: "In their order." }) })
+  .object({ ...facts, dates: z.array(z.string()).meta({ description: "Sorted." }) })
   .meta({ id: "Calendar", examples: [{ ...EXAMPLE_FACTS, dates: ["2026-12-25", "2026-12-26"] }] });
 
 export const calendarListOutput = pageOf(z.object({ ...facts, dateCount: z.int() })).meta({

@@ -47,5 +47,5 @@ export const callbacksOutput = z
   .nullable()
   .meta({
     description:
-      "Whom the end of a run calls, or an expectation that is not met (`late`); null: whom the namespace's settings say.",
+      "What to call when a run ends or misses an expectation (`late`); null: as set in the namespace's settings.",
   });

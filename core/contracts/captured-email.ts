@@ -37,7 +37,7 @@ export const emailOutput = z
     html: z.string().nullable(),
     attachments: z
       .array(z.object({ filename: z.string(), contentType: z.string().nullable(), bytes: z.int() }))
-      .meta({ description: "What they are; what they hold is not kept." }),
+      .meta({ description: "Their names, types and sizes; their contents are not stored." }),
   })
   .meta({
     id: "Email",

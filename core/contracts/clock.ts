@@ -5,8 +5,10 @@ import { durationField, instantField, instantOutput, MAX_DURATION_MS } from "./c
 /** The body of `POST /v1/clock/advance`; the instant inside. */
 export const advanceInput = z
   .strictObject({
-    by: durationField(1).optional().meta({ description: "By so much." }),
-    to: instantField.optional().meta({ description: "To this instant. One that it stands at is no fault." }),
+    by: durationField(1).optional().meta({ description: "How far to advance it." }),
+    to: instantField
+      .optional()
+      .meta({ description: "The instant to advance it to. The clock's current time is allowed." }),
   })
   .superRefine(({ by, to }, context) => {
     if ((by === undefined) === (to === undefined))
@@ -23,6 +25,6 @@ export const clockOutput = z
     virtual: z.literal(true),
     advancingTo: instantOutput
       .nullable()
-      .meta({ description: "Where it is being advanced to; null: it stands still." }),
+      .meta({ description: "The instant it is being advanced to; null: it stands still." }),
   })
   .meta({ id: "Clock", examples: [{ now: "2027-03-01T09:00:00.000Z", virtual: true, advancingTo: null }] });

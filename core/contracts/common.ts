@@ -116,8 +116,8 @@ export const listQuery = z.object({
     .min(1, "must be a whole number from 1 to 200")
     .max(200, "must be a whole number from 1 to 200")
     .default(50)
-    .meta({ description: "How many items a page holds at most." }),
-  cursor: z.string().max(200).optional().meta({ description: "The `nextCursor` of the page before." }),
+    .meta({ description: "The maximum number of items on a page." }),
+  cursor: z.string().max(200).optional().meta({ description: "The `nextCursor` of the previous page." }),
 });
 
 export const LIST_ORDERS = ["desc", "asc"] as const;
@@ -129,12 +129,10 @@ export function filteredListQuery<Shape extends Record<string, z.ZodType>>(filte
   return listQuery.extend({
     ...(Object.fromEntries(fields) as { [Name in keyof Shape]: ReturnType<typeof filterField<Shape[Name]>> }),
     order: filterField(z.enum(LIST_ORDERS, "must be asc or desc")).meta({
-      description:
-        "By the instant at which things were made: the newest first (`desc`, the default) or last.",
+      description: "By creation time: the newest first (`desc`, the default) or last (`asc`).",
     }),
     count: filterField(z.literal("estimate", 'must be "estimate"')).meta({
-      description:
-        "`estimate`: the page says as `estimatedCount` about how many match, on all pages together.",
+      description: "`estimate`: the page has `estimatedCount`, about how many match, on all pages together.",
     }),
   });
 }
@@ -172,10 +170,10 @@ export function filteredPageOf<Item extends z.ZodType>(item: Item) {
   return pageOf(item).extend({
     nextCursor: z.string().nullable().meta({
       description:
-        "Null on the last page. Opaque. A page may hold fewer items than asked, or none, and have a next one: where what matches is rare, a page looks through a part of the list.",
+        "Null on the last page. Opaque. A page may have fewer items than asked for, or none, and still have a next page: if matches are rare, a page searches only part of the list.",
     }),
     estimatedCount: z.int().optional().meta({
-      description: "With `count=estimate`: how many match. Exact while few have to be looked at for it.",
+      description: "With `count=estimate`: how many match. Exact if few rows have to be read.",
     }),
   });
 }

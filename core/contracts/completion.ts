@@ -10,7 +10,7 @@ export const MAX_MESSAGE_CHARS = 2_000;
 export const MAX_CODE_CHARS = 200;
 
 const result = z.strictObject({
-  result: jsonOutput.meta({ description: "Any JSON: the run's result. The attempt has succeeded." }),
+  result: jsonOutput.meta({ description: "Any JSON: the run's result. The attempt succeeds." }),
 });
 const failure = z.strictObject({
   error: z.strictObject({
@@ -18,20 +18,20 @@ const failure = z.strictObject({
       .string()
       .min(1)
       .max(MAX_MESSAGE_CHARS)
-      .meta({ description: "What went wrong, for people. The attempt has failed." }),
+      .meta({ description: "What went wrong, for people. The attempt fails." }),
     code: z.string().min(1).max(MAX_CODE_CHARS).optional().meta({
-      description: "What went wrong, in the server's own terms: the run's error has it as `details.code`.",
+      description: "The server's own error code: the run's error has it as `details.code`.",
     }),
     retryable: z.boolean().default(true).meta({
-      description: "Whether the run is tried again while it has attempts left.",
+      description: "Whether the run is retried while it has attempts left.",
     }),
     details: jsonOutput
       .optional()
-      .meta({ description: "More: the run's error has it as `details.details`." }),
+      .meta({ description: "Further details: the run's error has them as `details.details`." }),
   }),
 });
 const heartbeat = z.strictObject({
-  heartbeat: z.literal(true).meta({ description: "The work goes on: the wait begins anew." }),
+  heartbeat: z.literal(true).meta({ description: "The work continues: the wait starts over." }),
 });
 
 export const completionInput = z
@@ -49,9 +49,9 @@ export const completionInput = z
 export const completionOutput = z
   .object({
     runId: idOutput,
-    state: z.enum(RUN_STATES).meta({ description: "Of the run: `scheduled` where it is tried again." }),
+    state: z.enum(RUN_STATES).meta({ description: "The run's state: `scheduled` if it is retried." }),
     completeBy: instantOutput.optional().meta({
-      description: "After a heartbeat: when the attempt counts as failed that is not heard of by then.",
+      description: "After a heartbeat: when the attempt counts as failed unless another call comes first.",
     }),
   })
   .meta({

@@ -10,7 +10,7 @@ export const signInInput = z
     code: lineField("a code")
       .min(1)
       .max(MAX_CODE_CHARS)
-      .meta({ description: "Of the sign-in link; it works once." }),
+      .meta({ description: "The code from the sign-in link; it works once." }),
   })
   .meta({ examples: [{ code: `bhs_${"x".repeat(43)}` }] });
 
@@ -18,7 +18,7 @@ export const sessionOutput = z
   .object({
     key: z.string().meta({
       description:
-        "What the page asks the API with: an operator's key that was made for this session, or an ID token.",
+        "What the page sends to the API: an operator's key created for this session, or an ID token.",
     }),
     expiresAt: instantOutput,
   })
@@ -28,9 +28,9 @@ export const sessionOutput = z
   });
 
 const attempt = {
-  state: z.string().max(200).meta({ description: "By which the page knows that it is its own attempt." }),
-  nonce: z.string().max(200).meta({ description: "Which the ID token holds." }),
-  codeVerifier: z.string().max(200).meta({ description: "Of PKCE: proves who began." }),
+  state: z.string().max(200).meta({ description: "Lets the page recognize its own attempt." }),
+  nonce: z.string().max(200).meta({ description: "The ID token must contain it." }),
+  codeVerifier: z.string().max(200).meta({ description: "The PKCE verifier: proves who began." }),
 };
 const EXAMPLE_ATTEMPT = {
   state: "dGhlIHN0YXRl",
@@ -55,7 +55,7 @@ export const returnedSignInInput = z
       .string()
       .min(1)
       .max(6_000)
-      .meta({ description: "What the provider sent the browser back with, behind the `?`." }),
+      .meta({ description: "The query with which the provider sent the browser back, without the `?`." }),
     ...attempt,
   })
   .meta({ examples: [{ query: "code=Y29kZQ&state=dGhlIHN0YXRl", ...EXAMPLE_ATTEMPT }] });

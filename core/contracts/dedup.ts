@@ -10,7 +10,8 @@ export const dedupField = z
   .strictObject({ window: durationField(MIN_WINDOW_MS, MAX_WINDOW_MS) })
   .transform(({ window }) => ({ windowMs: window }))
   .meta({
-    description: "Makes nothing where the same was made within the window, back from now: that is answered.",
+    description:
+      "If the same was created within the window before now, nothing is created and that one is returned.",
     examples: [{ window: "10m" }],
   });
 export type Dedup = z.output<typeof dedupField>;

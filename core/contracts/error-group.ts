@@ -8,9 +8,9 @@ export const errorListQuery = listQuery.extend({
   state: filterField(repeatedField(z.enum(ERROR_STATES, `must be one of ${ERROR_STATES.join(", ")}`))).meta({
     description: "May be repeated: any of them.",
   }),
-  function: filterField(nameField).meta({ description: "Whose runs failed so." }),
+  function: filterField(nameField).meta({ description: "A function whose runs failed in this way." }),
   taskId: filterField(taskNameField).meta({
-    description: "The task whose runs failed so: its id, or its key.",
+    description: "A task whose runs failed in this way: its id, or its key.",
   }),
 });
 
@@ -18,16 +18,14 @@ export const errorGroupOutput = z
   .object({
     fingerprint: z.string().meta({ description: "What its failures have in common." }),
     code: z.string(),
-    message: z
-      .string()
-      .meta({ description: "As the run said it that failed so last; cut to 500 characters." }),
-    count: z.int().meta({ description: "Runs that failed so." }),
+    message: z.string().meta({ description: "From the run that failed last; cut to 500 characters." }),
+    count: z.int().meta({ description: "How many runs failed in this way." }),
     firstSeenAt: instantOutput,
     lastSeenAt: instantOutput,
     sampleRunIds: z.array(idOutput).meta({ description: "The newest of them, up to 5." }),
     state: z.enum(ERROR_STATES),
     lastDay: z.array(z.int()).length(GROUP_HOURS).meta({
-      description: "How many in each of the last 24 hours, the oldest first; the last is not over.",
+      description: "How many in each of the last 24 hours, the oldest first; the last hour is not complete.",
     }),
   })
   .meta({

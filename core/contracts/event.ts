@@ -18,16 +18,18 @@ export const positionField = z.string().transform((text, context) => {
 export const eventQuery = z.object({
   limit: listQuery.shape.limit,
   after: filterField(positionField).meta({
-    description: "The `id` of an event, or the `nextCursor` of the page before: what follows it.",
+    description: "The `id` of an event, or the `nextCursor` of the previous page: returns what follows it.",
   }),
-  runId: filterField(z.uuid("must be the id of a run").toLowerCase()).meta({ description: "Of one run." }),
+  runId: filterField(z.uuid("must be the id of a run").toLowerCase()).meta({
+    description: "Only events of this run.",
+  }),
   taskId: filterField(taskNameField).meta({
-    description: "Of one task and its runs: its id, or its key.",
+    description: "Only events of this task and its runs: its id, or its key.",
   }),
   follow: z
     .enum(["true", "false"], "must be true or false")
     .default("false")
-    .meta({ description: "`true`: a stream of what comes." }),
+    .meta({ description: "`true`: a stream of new events." }),
 });
 
 const shownError = z.object({ code: z.string(), message: z.string() });
@@ -42,14 +44,14 @@ const runData = z.object({
   attempt: z.int(),
   replayOf: idOutput.nullable(),
   callbackOf: idOutput.nullable(),
-  error: shownError.nullable().meta({ description: "Of one that did not succeed; more is in the run." }),
-  dueAt: instantOutput.optional().meta({ description: "Of a late run: by when it had to succeed." }),
-  waitMs: z.int().optional().meta({ description: "Of a run that overran: how long it waited." }),
-  runMs: z
-    .int()
+  error: shownError
     .nullable()
-    .optional()
-    .meta({ description: "Of a run that overran: how long it ran, up to now or its end; null: not at all." }),
+    .meta({ description: "For a run that did not succeed; the run has the details." }),
+  dueAt: instantOutput.optional().meta({ description: "For a late run: by when it had to succeed." }),
+  waitMs: z.int().optional().meta({ description: "For a run that overran: how long it waited." }),
+  runMs: z.int().nullable().optional().meta({
+    description: "For a run that overran: how long it ran, until now or its end; null: not at all.",
+  }),
 });
 
 const taskData = z.object({
@@ -57,20 +59,20 @@ const taskData = z.object({
   function: z.string().nullable(),
   name: z.string().nullable(),
   type: z.enum(TASK_TYPES),
-  state: z.string().meta({ description: "As it is from then on." }),
+  state: z.string().meta({ description: "The state after the event." }),
   pausedReason: z.string().nullable(),
   nextRunAt: instantOutput.nullable(),
-  scheduledFor: instantOutput.optional().meta({ description: "Of a late task: when it should have fired." }),
-  dueAt: instantOutput.optional().meta({ description: "Of a late task: by when it had to succeed." }),
+  scheduledFor: instantOutput.optional().meta({ description: "For a late task: when it should have fired." }),
+  dueAt: instantOutput.optional().meta({ description: "For a late task: by when it had to succeed." }),
 });
 
 const attributes = {
   specversion: z.literal("1.0"),
-  id: z.string().meta({ description: "Also its place in the stream: see `after`." }),
+  id: z.string().meta({ description: "Also its position in the stream: see `after`." }),
   source: z.string().meta({ description: "The namespace." }),
   subject: z.string().meta({
     description:
-      "`runs/` or `tasks/`, and the id; of the audit log's the thing that was changed, as `queues/mail`.",
+      "`runs/` or `tasks/`, and the id; for the audit log, what was changed, such as `queues/mail`.",
   }),
   time: instantOutput,
   datacontenttype: z.literal("application/json"),
@@ -109,7 +111,7 @@ export const eventOutput = z
     z.object({
       ...attributes,
       type: z.templateLiteral(["bellhop.audit.", z.string().regex(/^[A-Za-z]+$/)]).meta({
-        description: "By the entry's `action`.",
+        description: "Ends with the entry's `action`.",
       }),
       data: auditEntryOutput,
     }),

@@ -16,7 +16,7 @@ const leftOut = z
   .optional()
   .meta({
     description:
-      "Callbacks that are left out, because the tasks that they run are over and not exported: where they stood, and which tasks those are.",
+      "Callbacks that are left out because the tasks that they run are finished and not exported: their fields, and those tasks.",
   });
 
 export const exportLine = z
@@ -24,29 +24,32 @@ export const exportLine = z
     z.object({ kind: z.literal("settings"), settings: settingsOutput, leftOut }),
     z.object({
       kind: z.literal("secret"),
-      name: z.string().meta({ description: "Its value is not told." }),
-      function: z.string().nullable().meta({ description: "Whose it is; null: the namespace's." }),
+      name: z.string().meta({ description: "Without its value." }),
+      function: z
+        .string()
+        .nullable()
+        .meta({ description: "The function it belongs to; null: it is the namespace's." }),
     }),
     z.object({ kind: z.literal("function"), function: functionOutput }),
     z.object({
       kind: z.literal("calendar"),
       name: z.string(),
-      dates: z.array(z.string()).meta({ description: "For `PUT /v1/calendars/{name}`, in their order." }),
+      dates: z.array(z.string()).meta({ description: "For `PUT /v1/calendars/{name}`, sorted." }),
     }),
     z.object({
       kind: z.literal("queue"),
       name: z.string(),
       limits: queueLimitsOutput.meta({
-        description: "For `PUT /v1/queues/{name}`. Its pause is of the moment, and not told.",
+        description: "For `PUT /v1/queues/{name}`. Pauses are temporary, and not exported.",
       }),
     }),
     z.object({
       kind: z.literal("task"),
       task,
-      paused: z.boolean().meta({ description: "What applies it makes a task that is not paused." }),
+      paused: z.boolean().meta({ description: "Applying it creates a task that is not paused." }),
       leftOut,
     }),
-    z.object({ kind: z.literal("end"), tasks: z.int() }).meta({ description: "It is whole." }),
+    z.object({ kind: z.literal("end"), tasks: z.int() }).meta({ description: "The export is complete." }),
   ])
   .meta({
     id: "ExportLine",

@@ -6,7 +6,7 @@ const spreadOutput = (description: string) =>
   z
     .object({ median: z.number(), p95: z.number(), max: z.number() })
     .nullable()
-    .meta({ description: `${description} Null where no run tells.` });
+    .meta({ description: `${description} Null if no run has a value.` });
 
 const EXAMPLE = {
   ...{ runs: 1_000, since: "2026-11-23T20:46:06.366Z", succeeded: 990, cold: 12, warm: 980 },
@@ -18,11 +18,11 @@ const EXAMPLE = {
 
 export const functionFiguresOutput = z
   .object({
-    runs: z.int().meta({ description: "How many these are: the newest that have ended." }),
+    runs: z.int().meta({ description: "How many runs these are: the newest that have ended." }),
     since: instantOutput.nullable().meta({ description: "When the oldest of them ended." }),
     succeeded: z.int(),
-    cold: z.int().meta({ description: "Those whose isolate was loaded for them." }),
-    warm: z.int().meta({ description: "Those whose isolate had served before." }),
+    cold: z.int().meta({ description: "Runs whose isolate was loaded for them." }),
+    warm: z.int().meta({ description: "Runs whose isolate had served before." }),
     coldStartMs: spreadOutput("How long cold ones waited for their isolate."),
     durationMs: spreadOutput("From the beginning of the last attempt to the end of the run."),
     cpuMs: spreadOutput("How long they kept a thread."),

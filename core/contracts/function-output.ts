@@ -33,15 +33,18 @@ const EXAMPLE_REVISION = {
 
 const revisionFields = {
   id: idOutput,
-  number: z.int().meta({ description: "Counted from 1 in each function." }),
+  number: z.int().meta({ description: "Counted from 1 for each function." }),
   contentHash: z.string().meta({
-    description: "Of the sources, the limits and `reuse`; hex. Where it is the same, `env` differs.",
+    description:
+      "A hash of the sources, the limits and `reuse`, in hex. Revisions with the same hash differ in `env`.",
   }),
   entry: z.string(),
-  limits: limitsOutput.meta({ description: "Those that hold: defaults and the operator's caps applied." }),
+  limits: limitsOutput.meta({
+    description: "The effective limits: defaults and the operator's caps applied.",
+  }),
   reuse: z.boolean(),
   coldStartMs: z.number().nullable().meta({
-    description: "How long the first run of it waited for its isolate, in milliseconds; null until one has.",
+    description: "How long its first run waited for its isolate, in milliseconds; null until one has.",
   }),
   createdAt: instantOutput,
 };
@@ -66,10 +69,10 @@ export const revisionWithFilesOutput = z
   .object({
     ...revisionFields,
     percent,
-    env: env.meta({ description: "What its runs find in `ctx.env`, besides secrets." }),
+    env: env.meta({ description: "What its runs find in `ctx.env`, in addition to secrets." }),
     files: z.record(
       z.string(),
-      fileFacts.extend({ source: z.string().optional().meta({ description: "With `source=true`." }) }),
+      fileFacts.extend({ source: z.string().optional().meta({ description: "Only with `source=true`." }) }),
     ),
   })
   .meta({
@@ -91,7 +94,7 @@ const functionFields = {
   traffic: z.record(z.string(), z.int()).meta({ description: "Revision id → percent of the calls." }),
   tags: z.record(z.string(), z.string()).meta({ description: "Tag → revision id." }),
   public: z.boolean().meta({ description: "Whether its URL needs no key." }),
-  env: env.meta({ description: "Of the revision that leads." }),
+  env: env.meta({ description: "Of the leading revision." }),
   createdAt: instantOutput,
   updatedAt: instantOutput,
 };
@@ -108,7 +111,7 @@ const EXAMPLE_FUNCTION = {
 
 export const functionOutput = z
   .object(functionFields)
-  .meta({ id: "Function", description: "A function as it stands.", examples: [EXAMPLE_FUNCTION] });
+  .meta({ id: "Function", description: "The current state of a function.", examples: [EXAMPLE_FUNCTION] });
 export type WireFunction = z.output<typeof functionOutput>;
 
 const revisionName = z.object({ id: idOutput, number: z.int() });
@@ -117,7 +120,9 @@ const EXAMPLE_NAME = { id: EXAMPLE_REVISION.id, number: 2 };
 export const deployedFunctionOutput = z
   .object({
     ...functionFields,
-    deployed: revisionName.meta({ description: "The revision of this deploy or change, whichever leads." }),
+    deployed: revisionName.meta({
+      description: "The revision of this deploy or change, whether or not it leads.",
+    }),
   })
   .meta({ id: "DeployedFunction", examples: [{ ...EXAMPLE_FUNCTION, deployed: EXAMPLE_NAME }] });
 
@@ -126,7 +131,9 @@ const limitChange = changeOf(z.int().nullable()).optional();
 
 export const revisionDiffOutput = z
   .object({
-    from: revisionName.nullable().meta({ description: "Null for the first: then everything is new." }),
+    from: revisionName
+      .nullable()
+      .meta({ description: "Null for the first revision: then everything is new." }),
     to: revisionName,
     files: z.array(
       z.object({
@@ -147,13 +154,13 @@ export const revisionDiffOutput = z
     }),
     env: z
       .record(z.string(), changeOf(z.string().nullable()))
-      .meta({ description: "By name; null where a revision has no such setting." }),
+      .meta({ description: "By name; null if a revision has no such setting." }),
     entry: changeOf(z.string()).optional(),
     reuse: changeOf(z.boolean()).optional(),
   })
   .meta({
     id: "RevisionDiff",
-    description: "Only what differs.",
+    description: "Only the differences.",
     examples: [
       {
         from: { id: "01a20a20-1a2b-7d3f-9a61-4be1f7c8d901", number: 1 },

@@ -103,12 +103,11 @@ export const functionPatch = z
       .record(envName, envText.nullable())
       .nullable()
       .optional()
-      .meta({ description: "Merged into what stands; null takes a name away, or all of them." }),
+      .meta({ description: "Merged into the current settings; null removes one name, or all of them." }),
     traffic: trafficOption.meta({
-      description:
-        "All of the traffic, or none, for the revision that this makes; all, where it is left out.",
+      description: "All of the traffic, or none, for the revision that this creates; default: all.",
     }),
-    tag: nameField.optional().meta({ description: "Put on that revision." }),
+    tag: nameField.optional().meta({ description: "A tag for that revision." }),
     public: z.boolean().optional(),
   })
   .meta({ examples: [{ env: { GREETING: "good morning", OLD_NAME: null } }] });
@@ -144,7 +143,7 @@ export interface FunctionSummary {
   revision: FunctionRevision;
 }
 
-/** The body of `PUT …/traffic`: a revision's id or number → whole percent; the shares make 100. */
+/** The body of `PUT …/traffic`: a revision's id or number → whole percent; the shares add up to 100. */
 export const trafficInput = z
   .record(
     z.string().max(64),
@@ -160,7 +159,7 @@ export const trafficInput = z
     "the shares must make 100",
   )
   .meta({
-    description: "A revision's id or number → percent; the shares make 100.",
+    description: "A revision's id or number → percent; the shares add up to 100.",
     examples: [{ "1": 90, "2": 10 }],
   });
 

@@ -26,7 +26,7 @@ const guardFields = {
         .array(envName)
         .min(1)
         .max(MAX_HOOK_SECRETS)
-        .meta({ description: "Names of the namespace's secrets; a signature by any of them is taken." }),
+        .meta({ description: "Names of the namespace's secrets; a signature by any of them is accepted." }),
       tolerance: durationField(MIN_TOLERANCE_MS, MAX_TOLERANCE_MS).prefault("5m"),
     },
     { tolerance: "toleranceMs" },
@@ -40,7 +40,7 @@ const guardFields = {
   )
     .nullable()
     .default(null)
-    .meta({ description: "Calls that are taken, at each API; null: as many as come." }),
+    .meta({ description: "The limit of accepted calls, at each API; null: no limit." }),
 };
 const guardCodec = fieldGroup(guardFields);
 const shownGuards = toShown(z.strictObject(guardFields));
@@ -72,9 +72,12 @@ export const hookInput = z
 const hookFields = {
   id: idOutput,
   name: z.string().nullable(),
-  tag: z.string().nullable().meta({ description: "The revision it triggers; null: as the traffic goes." }),
-  maxAttempts: z.int().meta({ description: "How often a call is tried, the first attempt included." }),
-  queue: z.string().meta({ description: "The queue in which its calls stand." }),
+  tag: z
+    .string()
+    .nullable()
+    .meta({ description: "The tag of the revision that it calls; null: according to the traffic." }),
+  maxAttempts: z.int().meta({ description: "How often a call is tried, including the first attempt." }),
+  queue: z.string().meta({ description: "The queue of its calls." }),
   concurrencyKey: z.string().nullable(),
   rateKey: z.string().nullable(),
   priority: z.int(),
@@ -102,10 +105,9 @@ export const hookOutput = z.object(hookFields).meta({ id: "Hook", examples: [EXA
 export type WireHook = z.output<typeof hookOutput>;
 
 const tokenFields = {
-  token: z.string().meta({ description: "Shown this once." }),
+  token: z.string().meta({ description: "Shown only this once." }),
   url: z.string().meta({
-    description:
-      "Where the hook is called: a path, or where the operator has set BELLHOP_PUBLIC_URL, a whole address.",
+    description: "The hook's address: a path, or a full URL if the operator has set BELLHOP_PUBLIC_URL.",
   }),
 };
 const EXAMPLE_TOKEN = { token: `bhk_${"x".repeat(43)}`, url: `/hooks/bhk_${"x".repeat(43)}` };

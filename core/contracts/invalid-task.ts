@@ -18,17 +18,17 @@ export interface InvalidTask {
 
 export const invalidTaskOutput = z
   .object({
-    id: idOutput.meta({ description: "What `bellhop.enqueue` answered." }),
+    id: idOutput.meta({ description: "The id that `bellhop.enqueue` returned." }),
     state: z.literal("invalid"),
-    task: jsonOutput.meta({ description: "As it was given." }),
+    task: jsonOutput.meta({ description: "As it was passed." }),
     problem: problemOutput,
-    enqueuedBy: z.string().meta({ description: "The role of the database that had logged in." }),
+    enqueuedBy: z.string().meta({ description: "The database role that had logged in." }),
     enqueuedAt: instantOutput,
     refusedAt: instantOutput,
   })
   .meta({
     id: "InvalidTask",
-    description: "A task that an application enqueued in its own transaction, and that could not be made.",
+    description: "A task that an application enqueued in its own transaction, and that could not be created.",
     examples: [
       {
         id: "01961b7e-8f6a-7c3d-9e2b-5a1f0c4d3e2f",

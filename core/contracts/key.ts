@@ -21,7 +21,7 @@ export const keyInput = z
       .array(z.enum(SCOPES, `must be one of ${SCOPES.join(", ")}`))
       .min(1, "must name at least one scope")
       .max(SCOPES.length)
-      .meta({ description: "What the key may do; `admin` is all but `operator`." }),
+      .meta({ description: "What the key may do; `admin` is everything but `operator`." }),
     expiresAt: instantField.nullable().prefault(null).meta({ description: "Null: it does not expire." }),
     functions: z
       .array(nameField)
@@ -29,7 +29,7 @@ export const keyInput = z
       .max(MAX_KEY_FUNCTIONS)
       .nullable()
       .default(null)
-      .meta({ description: "The key is for these functions alone, and for nothing else; null: for all." }),
+      .meta({ description: "The key works only for these functions, and for nothing else; null: for all." }),
   })
   .refine(
     ({ scopes, functions }) => functions === null || !scopes.some((scope) => BEYOND_FUNCTIONS.has(scope)),
@@ -49,7 +49,7 @@ export const rotationInput = z
   .strictObject({
     overlap: durationField(0, MAX_OVERLAP_MS)
       .prefault("1h")
-      .meta({ description: "How long the secret before stays valid." }),
+      .meta({ description: "How long the previous secret stays valid." }),
   })
   .meta({ examples: [{ overlap: "1h" }] });
 
@@ -61,14 +61,14 @@ const facts = {
   functions: z
     .array(z.string())
     .nullable()
-    .meta({ description: "The functions that it is for, by their names; null: it is not bound to any." }),
+    .meta({ description: "The names of the functions that the key is restricted to; null: no restriction." }),
   expiresAt: instantOutput.nullable().meta({ description: "Null: it does not expire." }),
 };
 
 export const whoamiOutput = z
   .object({
-    namespace: z.string().meta({ description: "Where this request acts." }),
-    key: z.object(facts).meta({ description: "Of a token: its subject, with an id of its own." }),
+    namespace: z.string().meta({ description: "The namespace in which this request acts." }),
+    key: z.object(facts).meta({ description: "For a token: its subject, which has its own id." }),
     scopes: scopesOutput,
     token: z
       .object({
@@ -76,11 +76,11 @@ export const whoamiOutput = z
         subject: z.string(),
         namespaces: z.array(z.string()).meta({
           description:
-            "Where it is granted something, by `Bellhop-Namespace`; an operator's opens all others too.",
+            "The namespaces that it may act in, by `Bellhop-Namespace`; an operator's token may also act in all others.",
         }),
       })
       .optional()
-      .meta({ description: "Of who came with a token of the OpenID provider." }),
+      .meta({ description: "Only for a token of the OpenID provider." }),
   })
   .meta({
     id: "Caller",
@@ -129,13 +129,15 @@ const keyFields = {
   ending: z
     .string()
     .nullable()
-    .meta({ description: "What its secret ends with; null where an earlier release made it." }),
+    .meta({ description: "The last characters of its secret; null if an earlier release created it." }),
   createdAt: instantOutput,
-  lastUsedAt: instantOutput.nullable().meta({ description: "To about a minute; null: it was never used." }),
+  lastUsedAt: instantOutput
+    .nullable()
+    .meta({ description: "Accurate to about a minute; null: it was never used." }),
   revokedAt: instantOutput.nullable(),
   previousUntil: instantOutput
     .nullable()
-    .meta({ description: "After a rotation: until when the secret before is valid too." }),
+    .meta({ description: "After a rotation: until when the previous secret is valid too." }),
 };
 
 const EXAMPLE_KEY = {
@@ -159,7 +161,7 @@ export type WireKey = z.output<typeof keyOutput>;
 export const shownKeyOutput = z
   .object({
     ...keyFields,
-    key: z.string().meta({ description: "The secret, which requests are sent with. Shown this once." }),
+    key: z.string().meta({ description: "The secret, which you send with requests. Shown only this once." }),
   })
   .meta({
     id: "ShownKey",

@@ -45,7 +45,7 @@ export const namespaceEgressInput = z
     deny: networksField("Networks that are closed to it, whatever else opens them."),
     hosts: listOf(hostField).nullable().default(null).meta({
       description:
-        "The only hosts that it may call, by their names; with `*.` before it, all below that name. An address is no name. Null: any.",
+        "The only hosts that it may call, by name; with `*.` in front, all subdomains of that name. An address is not a name. Null: any host.",
     }),
   })
   .meta({ examples: [EXAMPLE] });

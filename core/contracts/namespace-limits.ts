@@ -19,7 +19,7 @@ const limitFields = {
   )
     .nullable()
     .default(null)
-    .meta({ description: "Requests under `/v1` of each key, at each API." }),
+    .meta({ description: "Requests under `/v1` per key, at each API." }),
   tasks: countField("Tasks that may still fire: active or paused."),
   functions: countField("Functions."),
   codeBytes: countField(
@@ -70,14 +70,14 @@ export const toWireNamespaceLimits = (limits: NamespaceLimits) =>
 const used = (description: string) =>
   z
     .object({
-      limit: z.int().nullable().meta({ description: "Null: there is none." }),
+      limit: z.int().nullable().meta({ description: "Null: there is no limit." }),
       used: z.int(),
       exact: z.boolean().meta({
-        description: `False: there is more. It is counted no further than ${MAX_COUNTED.toLocaleString("en-US")} things.`,
+        description: `False: there are more. It counts up to ${MAX_COUNTED.toLocaleString("en-US")}.`,
       }),
       resetsAt: instantOutput
         .nullable()
-        .meta({ description: "When there is more again by itself; null: never." }),
+        .meta({ description: "When more becomes available by itself; null: never." }),
     })
     .meta({ description });
 
@@ -95,7 +95,7 @@ export const usageOutput = z
     ),
     followers: used("Streams of logs and events that are open; without a limit true to ten seconds."),
     requests: used("Requests of this key at this API that count now.").extend({
-      per: z.string().nullable().meta({ description: "In so long; null: there is no limit." }),
+      per: z.string().nullable().meta({ description: "The period; null: there is no limit." }),
     }),
   })
   .meta({

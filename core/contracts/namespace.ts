@@ -10,7 +10,9 @@ const NAMESPACE_STATES = ["active", "deleting"] as const;
 export const namespaceOutput = z
   .object({
     name: z.string(),
-    state: z.enum(NAMESPACE_STATES).meta({ description: "`deleting`: it takes nothing new, and is going." }),
+    state: z
+      .enum(NAMESPACE_STATES)
+      .meta({ description: "`deleting`: it accepts nothing new, and is being removed." }),
     createdAt: instantOutput,
   })
   .meta({

@@ -18,7 +18,7 @@ import { unjudgedScheduleField } from "./task-schedule.ts";
 export const MAX_PREVIEWED = 100;
 export const MAX_WITHIN_MS = 31 * 86_400_000;
 
-const COUNT = { description: "How many instants at most." };
+const COUNT = { description: "The maximum number of instants." };
 const DEFAULT_COUNT = 10;
 
 const countParameter = z.coerce
@@ -33,7 +33,7 @@ export const previewInput = (now: () => Date) =>
   z
     .strictObject({
       schedule: unjudgedScheduleField,
-      from: instantField.optional().meta({ description: "Instants after this one. Left out: now." }),
+      from: instantField.optional().meta({ description: "Instants after this one. Default: now." }),
       count: wholeNumberField(1, MAX_PREVIEWED).prefault(DEFAULT_COUNT).meta(COUNT),
     })
     .superRefine(({ schedule, from }, context) => {
@@ -67,13 +67,13 @@ export const densityOutput = z
       .array(
         z.object({
           at: instantOutput.meta({ description: "When the slice begins." }),
-          count: z.int().meta({ description: "Instants in it, of all tasks." }),
+          count: z.int().meta({ description: "Instants of all tasks in this slice." }),
         }),
       )
       .meta({ description: `${DENSITY_SLICES} slices of the same length.` }),
     estimated: z.boolean().meta({
       description:
-        "Some tasks fire so often that they were taken to go on as they begin, or there are more tasks than were looked at.",
+        "Some tasks fire so often that their instants were extrapolated, or there are more tasks than were read.",
     }),
   })
   .meta({
@@ -82,13 +82,12 @@ export const densityOutput = z
   });
 
 const instants = {
-  nominalAt: instantOutput.meta({ description: "As the schedule says." }),
-  effectiveAt: instantOutput.meta({ description: "When it fires: with jitter, the task's offset later." }),
+  nominalAt: instantOutput.meta({ description: "The instant of the schedule." }),
+  effectiveAt: instantOutput.meta({ description: "When it fires: with jitter, later by the task's offset." }),
 };
 
 const truncated = z.literal(true).optional().meta({
-  description:
-    "There may be more: the rule is slow to search, and these are what was found in the time for it.",
+  description: "There may be more: the rule is slow to search, and these were found within the time limit.",
 });
 
 const localText = z

@@ -10,6 +10,6 @@ export const readinessOutput = z
     status: z.enum(["ready", "not ready"]),
     checks: z
       .record(z.string(), z.unknown())
-      .meta({ description: "Part → `ok`, or what is wrong with it; other parts tell what they know." }),
+      .meta({ description: "Part → `ok`, or what is wrong with it; other parts give information." }),
   })
   .meta({ id: "Readiness", examples: [{ status: "ready", checks: { database: "ok" } }] });

@@ -40,7 +40,7 @@ const limitFields = {
   /** Of the runs that have the same key. */
   perKey: perKey.nullable().default(null),
   restOn429: z.boolean().default(false).meta({
-    description: "Whether a 429 or 503 with `Retry-After` to an http task pauses the queue until then.",
+    description: "Whether a 429 or 503 with `Retry-After` to an HTTP task pauses the queue until then.",
   }),
 };
 
@@ -62,7 +62,7 @@ export const queueInput = z
   .strictObject({
     ...limitFields,
     paused: z.boolean().optional().meta({
-      description: "Whether it is paused. Where this and `pausedUntil` are left out, it stays as it is.",
+      description: "Whether it is paused. If this and `pausedUntil` are left out, it stays as it is.",
     }),
     pausedUntil: instantField
       .nullable()
@@ -106,10 +106,10 @@ export const queueOutput = z
     name: z.string(),
     ...queueLimitsOutput.shape,
     paused: z.boolean(),
-    pausedUntil: instantOutput.nullable().meta({ description: "Null where the pause has no end." }),
+    pausedUntil: instantOutput.nullable().meta({ description: "Null if the pause has no end." }),
     running: count,
     waiting: count.meta({ description: "Queued runs whose time has come." }),
-    oldestWaitingAt: instantOutput.nullable().meta({ description: "When the oldest of them could start." }),
+    oldestWaitingAt: instantOutput.nullable().meta({ description: "When the oldest of these could start." }),
     waitingFor: z
       .object(
         Object.fromEntries(WAIT_REASONS.map((reason) => [reason, count])) as Record<WaitReason, typeof count>,

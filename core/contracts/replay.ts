@@ -8,11 +8,11 @@ export const replayInput = z
   .strictObject({
     input: jsonOutput.optional().meta({
       description:
-        "In place of what the run was given: the input of a function, the body of an http task or of a request. Absent: the same.",
+        "Replaces what the run was given: the input of a function, the body of an HTTP task or of a request. Absent: the same.",
     }),
     revision: z.enum(REPLAY_REVISIONS, 'must be "same" or "current"').default("current").meta({
       description:
-        "`same`: the one that the run ran on, where it ran on one; `current`: the one that a new call would get.",
+        "`same`: the revision that the run ran on, if it ran on one; `current`: the one that a new call would get.",
     }),
   })
   .meta({ examples: [{ input: { order: 7 }, revision: "same" }] });

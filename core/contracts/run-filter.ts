@@ -15,8 +15,8 @@ export const runFilter = z.strictObject({
     .optional()
     .meta({ description: "May be repeated: any of them." }),
   taskId: taskNameField.optional().meta({ description: "The task's id, or its key." }),
-  function: nameField.optional().meta({ description: "The function's name; also of one that was removed." }),
-  queue: nameField.optional().meta({ description: "The queue it is in." }),
+  function: nameField.optional().meta({ description: "The function's name, even if it was removed." }),
+  queue: nameField.optional().meta({ description: "The run's queue." }),
   trigger: z.enum(RUN_TRIGGERS, oneOf(RUN_TRIGGERS)).optional(),
   errorCode: lineField("a code")
     .min(1)
@@ -26,8 +26,8 @@ export const runFilter = z.strictObject({
   expectation: z
     .literal("missed", "must be missed")
     .optional()
-    .meta({ description: "Those that did not succeed by when their tasks expect it." }),
-  worker: z.uuid("must be the id of a worker").optional().meta({ description: "Its `workerId`." }),
+    .meta({ description: "Runs that did not succeed by the time their tasks expect." }),
+  worker: z.uuid("must be the id of a worker").optional().meta({ description: "The run's `workerId`." }),
   from: instantField.optional().meta({ description: "Recorded at this instant or later." }),
   to: instantField.optional().meta({ description: "Recorded before this instant." }),
 });

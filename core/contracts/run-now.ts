@@ -6,10 +6,10 @@ import { dedupField } from "./dedup.ts";
 /** The body of `POST /v1/tasks/{id}/run`. Absent fields: what the task says. */
 export const runNowInput = z
   .strictObject({
-    input: jsonOutput.optional().meta({ description: "Of a function's task, in place of its `input`." }),
+    input: jsonOutput.optional().meta({ description: "For a function task: replaces its `input`." }),
     body: jsonOutput
       .optional()
-      .meta({ description: "Of an http task, in place of its `body`; JSON is sent as it is written." }),
+      .meta({ description: "For an HTTP task: replaces its `body`; JSON is sent exactly as written." }),
     dedup: dedupField.optional(),
   })
   .meta({ examples: [{ input: { order: 7 } }] });

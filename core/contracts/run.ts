@@ -77,22 +77,22 @@ const nullableInstant = instantOutput.nullable();
 
 const isolate = z.object({
   start: z.enum(["cold", "warm"]).meta({ description: "Whether it was loaded for this run." }),
-  loadMs: z.number().optional().meta({ description: "Of a cold one: how long the run waited for it." }),
+  loadMs: z.number().optional().meta({ description: "For a cold isolate: how long the run waited for it." }),
   cpuMs: z
     .number()
     .optional()
-    .meta({ description: "How long the run kept a thread; of runs that went together, their mean." }),
+    .meta({ description: "How long the run used a thread; for runs in one batch, their mean." }),
   heldBytes: z
     .int()
     .optional()
-    .meta({ description: "What it held after the run; told once a second at most." }),
+    .meta({ description: "The memory it held after the run; measured once a second at most." }),
 });
 
 const request = z.object({
   method: z.string(),
   host: z.string(),
-  status: z.int().optional().meta({ description: "Of the answer." }),
-  error: z.string().optional().meta({ description: "Why there was no answer, or it broke off." }),
+  status: z.int().optional().meta({ description: "The status of the response." }),
+  error: z.string().optional().meta({ description: "Why there was no response, or why it broke off." }),
   afterMs: z.number().meta({ description: "Since the attempt began." }),
   tookMs: z.number(),
 });
@@ -102,14 +102,14 @@ const attempt = z.object({
   workerId: idOutput.nullable(),
   startedAt: nullableInstant,
   finishedAt: instantOutput,
-  error: runError.nullable().meta({ description: "Null for one that succeeded." }),
-  traceId: z.string().optional().meta({ description: "Absent where it was not traced." }),
-  isolate: isolate.optional().meta({ description: "Of a function's attempt that ended by itself." }),
+  error: runError.nullable().meta({ description: "Null for an attempt that succeeded." }),
+  traceId: z.string().optional().meta({ description: "Absent if it was not traced." }),
+  isolate: isolate.optional().meta({ description: "For a function's attempt that ended by itself." }),
   requests: z
     .array(request)
     .optional()
     .meta({
-      description: `What a function asked of others: the first ${MAX_RECORDED_REQUESTS}, by their ends.`,
+      description: `The function's requests: the first ${MAX_RECORDED_REQUESTS} to end.`,
     }),
   moreRequests: z.int().optional().meta({ description: "How many more there were." }),
 });
@@ -156,55 +156,57 @@ export const runOutput = z
       .nullable()
       .meta({ description: "Null for a call of a function, and for a callback that runs no task." }),
     type: z.enum(TASK_TYPES),
-    trigger: z.enum(RUN_TRIGGERS).meta({ description: "What made the run." }),
+    trigger: z.enum(RUN_TRIGGERS).meta({ description: "What created the run." }),
     function: z.string().nullable(),
-    revision: idOutput.nullable().meta({ description: "Of the function; null until it is known." }),
+    revision: idOutput.nullable().meta({ description: "The function's revision; null until it is known." }),
     replayOf: idOutput.nullable().meta({ description: "The run that it replays." }),
-    callbackOf: idOutput.nullable().meta({ description: "Of a callback the run whose end it tells of." }),
+    callbackOf: idOutput.nullable().meta({ description: "For a callback: the run whose end it reports." }),
     state: z.enum(RUN_STATES),
-    queue: z.string().meta({ description: "The queue it is in." }),
+    queue: z.string().meta({ description: "The run's queue." }),
     concurrencyKey: z
       .string()
       .nullable()
-      .meta({ description: "Runs of the queue with the same one share its concurrency per key." }),
+      .meta({ description: "Runs of the queue with the same key share its concurrency per key." }),
     rateKey: z
       .string()
       .nullable()
-      .meta({ description: "Runs of the queue with the same one share its rate per key." }),
-    priority: z.int().meta({ description: "Of runs that wait, those with a higher one start first." }),
+      .meta({ description: "Runs of the queue with the same key share its rate per key." }),
+    priority: z.int().meta({ description: "Waiting runs with a higher priority start first." }),
     waitingFor: z.enum(WAIT_REASONS).optional().meta({
       description:
-        "Of a queued run whose time has come, what it waits for: a limit of runs at once (`concurrency`), the instant at which its rate lets the next start (`rate`), the end of a pause (`paused`), or a worker with a free slot (`slot`).",
+        "What a queued run whose time has come waits for: a concurrency limit (`concurrency`), the instant at which its rate allows the next start (`rate`), the end of a pause (`paused`), or a worker with a free slot (`slot`).",
     }),
-    attempt: z.int().meta({ description: "The one that is under way, or the last one; from 1." }),
+    attempt: z.int().meta({ description: "The current attempt, or the last one; counted from 1." }),
     scheduledFor: instantOutput,
     queuedAt: nullableInstant,
     startedAt: nullableInstant,
     finishedAt: nullableInstant,
     nextAttemptAt: nullableInstant.meta({ description: "While a retry waits." }),
     completeBy: instantOutput.optional().meta({
-      description:
-        "Of a run that is to be completed by who was sent its request: when the attempt counts as failed.",
+      description: "For a run that its server completes later: when the attempt counts as failed.",
     }),
     result: jsonOutput,
     error: runError.nullable(),
-    attempts: z.array(attempt).meta({ description: "Those that have ended, oldest first." }),
+    attempts: z.array(attempt).meta({ description: "The attempts that have ended, oldest first." }),
     workerId: idOutput.nullable(),
-    traceId: z.string().nullable().meta({ description: "Of what made the run; null: it was not traced." }),
+    traceId: z
+      .string()
+      .nullable()
+      .meta({ description: "The trace of what created the run; null: it was not traced." }),
     reason: z.enum(SKIP_REASONS).optional().meta({
       description:
-        "Of a skipped run: a run of its task was still open, it was too late for it, its schedule excludes it, or its task was paused.",
+        "For a skipped run: a run of its task was still open, it was too late, its schedule excludes it, or its task was paused.",
     }),
     count: z
       .int()
       .optional()
-      .meta({ description: "Of a skipped run: how many instants, up to 1,000 of an outage or a pause." }),
-    firstAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
-    lastAt: instantOutput.optional().meta({ description: "Of a skipped run." }),
+      .meta({ description: "For a skipped run: how many instants, up to 1,000 of an outage or a pause." }),
+    firstAt: instantOutput.optional().meta({ description: "For a skipped run." }),
+    lastAt: instantOutput.optional().meta({ description: "For a skipped run." }),
     expectation: z
       .literal("missed")
       .optional()
-      .meta({ description: "It did not succeed by when its task's `expect` wants it to." }),
+      .meta({ description: "It did not succeed by the time that its task's `expect` sets." }),
   })
   .meta({
     id: "Run",
@@ -216,9 +218,9 @@ export type WireRun = z.output<typeof runOutput>;
 const inputFields = {
   input: jsonOutput.meta({
     description:
-      "Of a call, once its worker has recorded its end; of a request its method and URL, and at once. Null otherwise.",
+      "The input of a call, once its worker has recorded its end; for a request its method and URL, at once. Null otherwise.",
   }),
-  inputTruncated: z.literal(true).optional().meta({ description: "It was too long to be kept." }),
+  inputTruncated: z.literal(true).optional().meta({ description: "It was too long to be stored." }),
 };
 type WireInput = z.output<z.ZodObject<typeof inputFields>>;
 
@@ -227,7 +229,7 @@ export const runWithInputOutput = z
   .meta({ id: "RunWithInput", examples: [{ ...EXAMPLE_RUN, input: null }] });
 
 const joined = z.boolean().optional().meta({
-  description: "Where `debounce` or `collect` is asked for: whether an earlier request has made the run.",
+  description: "With `debounce` or `collect`: whether an earlier request created the run.",
 });
 
 /** Of a task's run on somebody's word. */
@@ -302,7 +304,7 @@ export interface LogLine {
 
 export const logLineOutput = z
   .object({
-    id: z.string().meta({ description: "Where it stands in the order of recording. Opaque." }),
+    id: z.string().meta({ description: "Its position in the order of recording. Opaque." }),
     at: instantOutput,
     level: z.enum(LOG_LEVELS),
     message: z.string(),

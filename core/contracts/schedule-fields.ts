@@ -50,7 +50,7 @@ export const wireSchedule = z.strictObject({
     .optional(),
   every: durationField(MIN_EVERY_MS).optional(),
   rrule: shortText(MAX_RRULE_CHARACTERS)
-    .meta({ description: "RRULE of iCalendar, maybe with lines of EXDATE and RDATE." })
+    .meta({ description: "An iCalendar RRULE, optionally with EXDATE and RDATE lines." })
     .optional(),
   timezone: shortText(64).meta({ description: "An IANA name; without one, UTC." }).optional(),
   anchor: timeText.optional(),

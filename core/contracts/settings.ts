@@ -8,10 +8,10 @@ export const settingsInput = z
   .strictObject({
     on: callbacksField
       .nullable()
-      .meta({ description: "Whom ends of runs call whose task names nobody; null: nobody." }),
+      .meta({ description: "What to call when runs end whose task has no `on`; null: nothing." }),
   })
   .meta({ examples: [EXAMPLE] });
 
 export const settingsOutput = z
-  .object({ on: callbacksOutput.meta({ description: "Null: nobody." }) })
+  .object({ on: callbacksOutput.meta({ description: "Null: nothing." }) })
   .meta({ id: "Settings", examples: [EXAMPLE] });

@@ -7,11 +7,11 @@ export const signingSecretsOutput = z
     items: z
       .array(
         z.object({
-          secret: z.string().meta({ description: "`whsec_` and base64, as Standard Webhooks has it." }),
+          secret: z.string().meta({ description: "`whsec_` and base64, as in Standard Webhooks." }),
           createdAt: instantOutput,
         }),
       )
-      .meta({ description: "Those that are valid, one or two, the newest first." }),
+      .meta({ description: "The valid secrets, one or two, the newest first." }),
   })
   .meta({
     id: "SigningSecrets",

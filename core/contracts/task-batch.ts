@@ -16,18 +16,18 @@ export const batchInput = <Item extends z.ZodType>(item: Item) =>
 export const batchFrame = batchInput(z.unknown());
 
 const madeItem = z.object({
-  status: z.literal([201, 200]).meta({ description: "200: `dedup` found the task, and none was made." }),
+  status: z.literal([201, 200]).meta({ description: "200: `dedup` found the task, and none was created." }),
   task: createdTaskOutput,
 });
 const refusedItem = z.object({
-  status: z.int().meta({ description: "Of the problem." }),
+  status: z.int().meta({ description: "The status of the problem." }),
   problem: problemOutput,
 });
 
 export const batchOutput = z
   .object({
     items: z.array(z.union([madeItem, refusedItem])).meta({
-      description: "What became of each item, in their order.",
+      description: "The outcome of each item, in order.",
     }),
   })
   .meta({

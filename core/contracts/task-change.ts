@@ -23,12 +23,12 @@ export const taskChangeOutput = z
     change: z.enum(TASK_CHANGES),
     at: instantOutput,
     by: z.object({ keyId: idOutput, name: z.string() }).nullable().meta({
-      description: "The key of who asked for it, or the subject of the token; null where nobody did.",
+      description: "The key that made the request, or the subject of the token; null if nobody did.",
     }),
-    reason: z.enum(PAUSE_REASONS).optional().meta({ description: "Of a pause." }),
+    reason: z.enum(PAUSE_REASONS).optional().meta({ description: "For a pause." }),
     diff: z
       .array(fieldChangeOutput)
-      .meta({ description: "What differs in the definition, of a change of it." }),
+      .meta({ description: "For a change: the differences in the definition." }),
   })
   .meta({
     id: "TaskChange",

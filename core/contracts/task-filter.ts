@@ -21,13 +21,13 @@ export const taskFilter = z.strictObject({
   type: z.enum(TASK_TYPES, oneOf(TASK_TYPES)).optional(),
   label: repeatedField(labelField)
     .optional()
-    .meta({ description: "A label and its whole value: `app=billing`. May be repeated: all of them." }),
-  name: text.min(1).optional().meta({ description: "The whole name." }),
-  q: text.min(1).optional().meta({ description: "A part of the name, upper or lower case." }),
+    .meta({ description: "A label and its exact value: `app=billing`. May be repeated: all of them." }),
+  name: text.min(1).optional().meta({ description: "The exact name." }),
+  q: text.min(1).optional().meta({ description: "A part of the name, ignoring case." }),
   function: nameField.optional().meta({ description: "The name of the function that it calls." }),
   queue: nameField.optional().meta({ description: "The queue of its runs." }),
-  nextBefore: instantField.optional().meta({ description: "Its `nextRunAt` lies before this instant." }),
-  nextAfter: instantField.optional().meta({ description: "Its `nextRunAt` is this instant or later." }),
+  nextBefore: instantField.optional().meta({ description: "Its `nextRunAt` is before this instant." }),
+  nextAfter: instantField.optional().meta({ description: "Its `nextRunAt` is at this instant or later." }),
 });
 export type TaskFilter = z.output<typeof taskFilter>;
 

@@ -10,7 +10,7 @@ export const taskKeyField = z
     const message = findKeyFault(key);
     if (message) context.addIssue({ code: "custom", message });
   })
-  .meta({ description: `Of the caller's choosing: ${KEY_FORM}; no UUID.`, examples: ["billing:nightly"] });
+  .meta({ description: `Chosen by the caller: ${KEY_FORM}; not a UUID.`, examples: ["billing:nightly"] });
 
 /** What may name a task in a filter or a callback. */
 export const taskNameField = z

@@ -32,20 +32,20 @@ export interface Task extends TaskInput {
 }
 
 const shared = {
-  key: z.string().nullable().meta({ description: "Of its author's choosing, for use in place of the id." }),
+  key: z.string().nullable().meta({ description: "Chosen by its author, usable in place of the id." }),
   name: z.string().nullable(),
   schedule: scheduleOutput,
   ...shownPolicy,
   labels: z.record(z.string(), z.string()),
   on: callbacksOutput,
-  nextRunAt: instantOutput.nullable().meta({ description: "Null where nothing is to come." }),
+  nextRunAt: instantOutput.nullable().meta({ description: "Null if there is no further instant." }),
   scheduleError: z.string().optional().meta({
     description:
-      "Of an active task whose next instant could not be found: why. It is looked for again every minute.",
+      "For an active task whose next instant could not be found: why. The search is repeated every minute.",
   }),
-  pausedAt: instantOutput.optional().meta({ description: "Of a paused task: since when." }),
+  pausedAt: instantOutput.optional().meta({ description: "For a paused task: since when." }),
   pausedReason: z.enum(PAUSE_REASONS).optional().meta({
-    description: "Of a paused task: somebody asked for it, or its runs failed one after the other.",
+    description: "For a paused task: somebody asked for it, or its runs failed one after the other.",
   }),
   createdAt: instantOutput,
   updatedAt: instantOutput,
@@ -65,7 +65,8 @@ export const taskOutput = z
   .discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]])
   .meta({
     id: "Task",
-    description: "A task as it stands: what its author wrote, defaults filled in, and what Bellhop knows.",
+    description:
+      "The current state of a task: what its author wrote, defaults filled in, and what Bellhop knows.",
     examples: [
       {
         id: "01a20a22-ed46-778f-b69a-117fc6f8a959",
@@ -99,10 +100,9 @@ export const taskOutput = z
 
 const withRunId = (option: Option) =>
   option.extend({
-    runId: idOutput.optional().meta({ description: "The run that it was made with." }),
+    runId: idOutput.optional().meta({ description: "The run that was created with it." }),
     joined: z.boolean().optional().meta({
-      description:
-        "Of a task without a schedule that names `debounce`: whether it takes an earlier one's place.",
+      description: "For a task without a schedule that has `debounce`: whether it replaced an earlier one.",
     }),
   });
 

@@ -199,5 +199,5 @@ export const scheduleOutput = z
   .nullable()
   .meta({
     description:
-      "When it fires: one of `at`, `delay`, `every`, `cron`, `rrule`, and what goes with it. Null: at once.",
+      "When it fires: one of `at`, `delay`, `every`, `cron`, `rrule`, with its options. Null: at once.",
   });

@@ -9,13 +9,13 @@ import { taskOutput } from "./task-output.ts";
 export const fieldChangeOutput = z
   .object({
     field: z.string().meta({ description: "Dotted path into the definition: `retry.maxAttempts`." }),
-    from: jsonOutput.optional().meta({ description: "Left out where the field was not there." }),
-    to: jsonOutput.optional().meta({ description: "Left out where it is not there any more." }),
-    truncated: z.literal(true).optional().meta({ description: "The values are too long, and left out." }),
+    from: jsonOutput.optional().meta({ description: "Left out if the field did not exist before." }),
+    to: jsonOutput.optional().meta({ description: "Left out if the field no longer exists." }),
+    truncated: z.literal(true).optional().meta({ description: "The values are too long and left out." }),
   })
   .meta({ id: "FieldChange", examples: [{ field: "retry.maxAttempts", from: 5, to: 8 }] });
 
-const diff = z.array(fieldChangeOutput).meta({ description: "What differs from the task as it was." });
+const diff = z.array(fieldChangeOutput).meta({ description: "The differences from the task as it was." });
 
 /** As the wire has it: a value that is kept to the letter is written so. */
 export const toWireDiff = (changes: FieldChange[]) => changes as z.input<typeof fieldChangeOutput>[];
@@ -28,7 +28,7 @@ export const putQuery = z.object({
 
 type TaskOption = (typeof taskOutput.options)[number];
 const withoutId = (option: TaskOption) =>
-  option.extend({ id: idOutput.nullable().meta({ description: "Null for a task that would be made." }) });
+  option.extend({ id: idOutput.nullable().meta({ description: "Null for a task that would be created." }) });
 
 /** The answer to a dry run. */
 export const putPlanOutput = z
@@ -43,7 +43,7 @@ export const putPlanOutput = z
           ...ReturnType<typeof withoutId>[],
         ],
       )
-      .meta({ description: "As it would be." }),
+      .meta({ description: "The task as it would be." }),
   })
   .meta({
     id: "TaskPlan",
@@ -87,7 +87,7 @@ export const applyOutput = z
       .array(
         z.object({
           key: z.string(),
-          id: idOutput.nullable().meta({ description: "Null for a task that would be made." }),
+          id: idOutput.nullable().meta({ description: "Null for a task that would be created." }),
           change: z.enum(SET_CHANGES),
           diff,
         }),

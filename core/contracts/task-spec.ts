@@ -129,7 +129,7 @@ const attachmentOutput = z.object({
 /** As its author wrote it, where it is JSON. */
 const sourceOutput = z
   .custom<Json | JsonSource>((value) => value !== undefined)
-  .meta({ description: "Any JSON value, as it was written." });
+  .meta({ description: "Any JSON value, exactly as written." });
 
 /** The same fields in an answer: defaults filled in. */
 export const shownSpecFields = {

@@ -9,8 +9,8 @@ const workerOutput = z
     pid: z.int(),
     since: instantOutput,
     slots: z.int(),
-    free: z.int().meta({ description: "Slots, as of its last word, which is a second or less old." }),
-    receive: z.string().meta({ description: "By which way its runs come: the setting WORKER_RECEIVE." }),
+    free: z.int().meta({ description: "Free slots, as last reported, at most a second ago." }),
+    receive: z.string().meta({ description: "How it receives runs: the setting WORKER_RECEIVE." }),
     draining: z.boolean(),
   })
   .meta({
