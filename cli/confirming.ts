@@ -3,7 +3,7 @@ import { Failure } from "./failure.ts";
 import type { Cli } from "./session.ts";
 import { confirm } from "./terminal/prompt.ts";
 
-export const YES_OPTION = ["-y, --yes", "go ahead without being asked"] as const;
+export const YES_OPTION = ["-y, --yes", "do not ask for confirmation"] as const;
 
 export async function confirmOrFail(
   { asking }: Pick<Cli, "asking">,

@@ -37,4 +37,4 @@ export function toWholeNumber(text: string, min: number, max: number): number {
   throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`);
 }
 
-export const LIMIT_OPTION = ["-n, --limit <count>", "how many at most", toLimit, 50] as const;
+export const LIMIT_OPTION = ["-n, --limit <count>", "the maximum number", toLimit, 50] as const;

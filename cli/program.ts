@@ -34,7 +34,7 @@ const ADDITIONS = [
 
 export function createProgram(cli: Cli): Command {
   const program = new Command("bellhop")
-    .description("Schedules HTTP calls, e-mails and functions, and shows what became of them.")
+    .description("Schedules HTTP calls, e-mails and functions, and shows their results.")
     .version(cli.version)
     .option("--json", "print JSON")
     .option("--profile <name>", "the profile to use instead of the current one")

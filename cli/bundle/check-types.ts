@@ -85,6 +85,6 @@ async function typeFailure(errors: readonly TypeError[], root: string): Promise<
   return new Failure("The source has type errors.", {
     code: "type_errors",
     details: details.flat(),
-    hint: "Mend them, or deploy it all the same with --no-check.",
+    hint: "Fix them, or deploy anyway with --no-check.",
   });
 }

@@ -111,10 +111,10 @@ async function readPlainly(root: string, entry: string, path: string): Promise<S
   if (names.length > MAX_FILES)
     throw usageFailure(
       `${path} holds more than ${MAX_FILES} files of source.`,
-      "npm install --save-dev esbuild, and they are bundled.",
+      "To bundle them, run npm install --save-dev esbuild.",
     );
   const warnings = [
-    "esbuild is not installed: the files go as they are, and packages of npm are not bundled.",
+    "esbuild is not installed: files are uploaded unchanged, and npm packages are not bundled.",
   ];
   const files = await readFiles(root, names);
   const inputs = names.map((name) => resolve(root, name));
@@ -151,7 +151,7 @@ function buildFailure(errors: readonly Message[], cause: unknown): Failure {
   return new Failure("The source does not build.", {
     code: "build_failed",
     details,
-    hint: missing ? "Install what is missing with npm install, or mend the path." : undefined,
+    hint: missing ? "Install the missing package with npm install, or fix the path." : undefined,
   });
 }
 

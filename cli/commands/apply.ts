@@ -25,7 +25,7 @@ export function addApply(program: Command, cli: Cli): void {
   addExamples(
     program
       .command("apply")
-      .description("make functions, queues and tasks what a file says; shows what changes, and asks")
+      .description("apply functions, queues and tasks from a file; shows the changes and asks")
       .option("-f, --file <path>", "the file", "bellhop.yaml")
       .option("--prune", "remove tasks of the same app that the file no longer names")
       .option(...NO_CHECK_OPTION)
@@ -58,7 +58,7 @@ async function apply(session: Session, _: Arguments, options: Options): Promise<
 async function readManifest({ cwd }: Session, file: string): Promise<Manifest> {
   const path = resolve(cwd, file);
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw usageFailure(`${file} cannot be read (${error.code}).`, "bellhop init makes one.");
+    throw usageFailure(`${file} cannot be read (${error.code}).`, "bellhop init creates one.");
   });
   return parseManifest(text, path);
 }

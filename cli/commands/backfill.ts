@@ -21,12 +21,12 @@ export function addBackfill(tasks: Command, cli: Cli): void {
   addExamples(
     tasks
       .command("backfill <task>")
-      .description("make a run for each instant of the schedule in a time that has passed")
+      .description("create a run for each instant of the schedule in a past period")
       .requiredOption("--from <instant>", "from this instant on")
-      .requiredOption("--to <instant>", "to before this one")
+      .requiredOption("--to <instant>", "up to, but not including, this instant")
       .option("--overlap <policy>", "allow: all at once; wait: one after another")
       .option("--max <count>", "refuse more instants than this", (text) => toWholeNumber(text, 1, 10_000))
-      .option("--dry-run", "count them, and make nothing")
+      .option("--dry-run", "count them, and create nothing")
       .option(...YES_OPTION)
       .action(withSession<Options>(cli, backfill)),
     "tasks backfill nightly --from 2026-11-01T00:00:00Z --to 2026-11-08T00:00:00Z --dry-run",

@@ -32,15 +32,15 @@ const ACTIONS = {
 const REPEATED = new Set(["state", "label"]);
 
 export function addBulk(program: Command, cli: Cli): void {
-  const bulk = addGroup(program, "bulk", "the same to all tasks or runs that a filter finds");
+  const bulk = addGroup(program, "bulk", "one action on all tasks or runs that match a filter");
   for (const resource of ["tasks", "runs"] as const)
     addExamples(
       bulk
         .command(`${resource} <action>`)
         .description(
-          `${ACTIONS[resource].join(", ")} all ${resource} that match; without a filter all there are`,
+          `${ACTIONS[resource].join(", ")} all ${resource} that match; without a filter, all of them`,
         )
-        .option("--filter <name=value>", `as the list of ${resource} takes it; may be repeated`, collect)
+        .option("--filter <name=value>", `as in the list of ${resource}; may be repeated`, collect)
         .option("--dry-run", "count them, and change nothing")
         .option(...YES_OPTION)
         .action(

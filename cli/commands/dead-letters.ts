@@ -23,7 +23,7 @@ export function addDeadLetters(program: Command, cli: Cli): void {
   const letters = addGroup(
     program,
     "dead-letters",
-    "runs that used up their attempts, kept until you decide",
+    "runs that used up their attempts, kept until you redrive or discard them",
   );
   const filtered = (command: Command) =>
     command
@@ -37,8 +37,8 @@ export function addDeadLetters(program: Command, cli: Cli): void {
     "dead-letters list --function hello",
   );
   addExamples(
-    filtered(letters.command("redrive [run]").description("try one again, or all that match"))
-      .option("--all", "all there are, or all that match")
+    filtered(letters.command("redrive [run]").description("redrive one, or all that match"))
+      .option("--all", "all dead letters, or all that match")
       .option(...YES_OPTION)
       .action(withSession<Options>(cli, redrive)),
     "dead-letters redrive 01a20a28-a81c-7294-862d-1a27e97c0d32",
@@ -46,9 +46,9 @@ export function addDeadLetters(program: Command, cli: Cli): void {
   );
   addExamples(
     filtered(
-      letters.command("discard [run]").description("give one up, or all that match: they become failed"),
+      letters.command("discard [run]").description("discard one, or all that match: they become failed"),
     )
-      .option("--all", "all there are, or all that match")
+      .option("--all", "all dead letters, or all that match")
       .option(...YES_OPTION)
       .action(withSession<Options>(cli, discard)),
     "dead-letters discard 01a20a28-a81c-7294-862d-1a27e97c0d32",

@@ -36,24 +36,24 @@ export function addDeploy(program: Command, cli: Cli): void {
     program
       .command("deploy <path>")
       .description(
-        "make a function of a file or a folder, or another revision of it; packages of npm are bundled",
+        "deploy a file or a folder as a function, or as its next revision; npm packages are bundled",
       )
-      .option("--name <function>", "its name; by default that of the file or the folder")
+      .option("--name <function>", "its name; default: that of the file or the folder")
       .option("--tag <tag>", "give the revision a tag")
-      .option("--traffic <percent>", "its share of the traffic; 100 by default", (text) =>
+      .option("--traffic <percent>", "its share of the traffic; default: 100", (text) =>
         toWholeNumber(text, 0, 100),
       )
       .option(
         "--env <NAME=value>",
-        "a setting for ctx.env, may be repeated; they replace those there are",
+        "a setting for ctx.env, may be repeated; replaces the existing settings",
         collect,
       )
       .option("--limit <name=number>", "such as memoryMb=256, may be repeated", collect)
       .option("--public", "its URL needs no key")
       .option("--private", "its URL needs a key")
-      .option("--no-reuse", "an isolate of its own for each run")
+      .option("--no-reuse", "a separate isolate for each run")
       .option(...NO_CHECK_OPTION)
-      .option("--dry-run", "say what would change, and change nothing")
+      .option("--dry-run", "show what would change, and change nothing")
       .action(withSession<Options>(cli, deployPath)),
     "deploy hello.ts",
     "deploy ./shop --name shop --public --env CURRENCY=EUR",

@@ -31,12 +31,12 @@ export function addDev(program: Command, cli: Cli): void {
   addExamples(
     program
       .command("dev <path>")
-      .description("run a function on this machine, again whenever it is saved; Enter runs it, q ends it")
-      .option("--name <function>", "its name; by default that of the file or the folder")
+      .description("run a function on this machine, and again on every save; Enter runs it, q quits")
+      .option("--name <function>", "its name; default: that of the file or the folder")
       .option("--input <json>", "call it with this after each save, as JSON, @file or -")
       .option("--cron <expression>", "fire its schedule after each save, instant by instant")
       .option("--timezone <zone>", "of the schedule, such as Europe/Rome")
-      .option("--at <instant>", "where the clock begins: the schedule fires from here on")
+      .option("--at <instant>", "when the clock begins: the schedule fires from there on")
       .option("--env <NAME=value>", "a setting for ctx.env, may be repeated", collect)
       .option("--secret <NAME>", "a secret, whose value is in the environment; may be repeated", collect)
       .option("--limit <name=number>", "such as memoryMb=256, may be repeated", collect)
@@ -111,7 +111,7 @@ async function greet(session: Session, { signInLink, url }: LocalInstance, name:
       ["console", signInLink],
     ]),
   );
-  if (asking.stdin.isTTY) out.note(out.noteStyle.dim("Save to run it again. Enter runs it, q ends it."));
+  if (asking.stdin.isTTY) out.note(out.noteStyle.dim("Save to run it again. Enter runs it, q quits."));
 }
 
 function readSchedule({ cron, timezone, at }: Options): DevSchedule | undefined {

@@ -76,7 +76,7 @@ async function checkProfiles({ env }: Cli): Promise<Check> {
 async function checkBundler({ cwd }: Cli): Promise<Check> {
   const esbuild = await loadEsbuild(cwd);
   if (esbuild) return { check: "esbuild", state: "ok", message: esbuild.version };
-  const message = "not installed: packages of npm are not bundled (npm install --save-dev esbuild)";
+  const message = "not installed: npm packages are not bundled (npm install --save-dev esbuild)";
   return { check: "esbuild", state: "warning", message };
 }
 
@@ -170,7 +170,7 @@ async function checkWorkers(client: Session["client"]): Promise<Check> {
     return {
       check: "workers",
       state: "ok",
-      message: "none: one starts with the next run, where an autoscaler runs",
+      message: "none: if an autoscaler is running, one starts with the next run",
     };
   if (free > 0) return { check: "workers", state: "ok", message: `${items.length}, with ${free} free slots` };
   return { check: "workers", state: "warning", message: `${items.length}, and no free slot: runs wait` };

@@ -15,11 +15,11 @@ interface ListOptions {
 }
 
 export function addErrors(program: Command, cli: Cli): void {
-  const errors = addGroup(program, "errors", "what fails, grouped by what it has in common");
+  const errors = addGroup(program, "errors", "failures, grouped by what they have in common");
   addExamples(
     errors
       .command("list", { isDefault: true })
-      .description("list the groups, those first that were seen last")
+      .description("list the groups, most recently seen first")
       .option("--state <state>", "open, resolved or ignored; may be repeated", collect)
       .option("--function <function>", "of this function")
       .option("--task <task>", "of this task")
@@ -28,8 +28,8 @@ export function addErrors(program: Command, cli: Cli): void {
     "errors list --state open",
   );
   for (const [action, description] of [
-    ["resolve", "say that it is mended: it is open again when it is seen again"],
-    ["ignore", "count it on, and leave it out"],
+    ["resolve", "mark it as fixed: it opens again if it recurs"],
+    ["ignore", "keep counting it, but do not list it as open"],
   ] as const)
     addExamples(
       errors

@@ -21,7 +21,7 @@ export function addFunctions(program: Command, cli: Cli): void {
   addExamples(
     functions
       .command("get <function>")
-      .description("a function: its traffic, tags, settings and limits")
+      .description("show a function: its traffic, tags, settings and limits")
       .action(withSession<object>(cli, getFunction)),
     "functions get hello",
   );
@@ -36,7 +36,7 @@ export function addFunctions(program: Command, cli: Cli): void {
   addExamples(
     functions
       .command("figures <function>")
-      .description("what its last runs took: cold starts, time, processor, memory")
+      .description("figures of its last runs: cold starts, time, processor, memory")
       .action(withSession<object>(cli, showFigures)),
     "functions figures hello",
   );

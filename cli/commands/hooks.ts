@@ -42,7 +42,7 @@ const OF_FUNCTION = ["--function <function>", "the function that it triggers"] a
 const OF_TASK = ["--task <task>", "the task that it triggers, by its id or key"] as const;
 
 export function addHooks(program: Command, cli: Cli): void {
-  const hooks = addGroup(program, "hooks", "addresses at which others trigger a function or a task");
+  const hooks = addGroup(program, "hooks", "addresses where others trigger a function or a task");
   addExamples(
     hooks
       .command("list", { isDefault: true })
@@ -56,24 +56,24 @@ export function addHooks(program: Command, cli: Cli): void {
   addExamples(
     hooks
       .command("create")
-      .description("make a hook; its address, which holds its token, is printed this once")
+      .description("create a hook; its address, which contains its token, is printed only once")
       .option(...OF_FUNCTION)
       .option(...OF_TASK)
-      .option("--name <name>", "whose it is")
-      .addOption(new Option("--verify <scheme>", "how callers sign what they send").choices(HOOK_SCHEMES))
+      .option("--name <name>", "a name for people")
+      .addOption(new Option("--verify <scheme>", "how callers sign their requests").choices(HOOK_SCHEMES))
       .option("--secret <name>", "the secret that they sign with; may be repeated", collect)
-      .option("--tolerance <duration>", "how old a signature may be; 5m by default")
-      .option("--rate <limit/time>", "calls in a time, such as 60/1m", (text: string) =>
+      .option("--tolerance <duration>", "how old a signature may be; default: 5m")
+      .option("--rate <limit/time>", "limit of calls, such as 60/1m", (text: string) =>
         toRate(text, 1_000_000),
       )
       .option("--tag <tag>", "the function's revision with this tag")
-      .option("--max-attempts <count>", "how often a call is tried; 1 by default", (text: string) =>
+      .option("--max-attempts <count>", "how often a call is tried; default: 1", (text: string) =>
         toWholeNumber(text, 1, 100),
       )
-      .option("--queue <queue>", "the queue in which its calls stand")
+      .option("--queue <queue>", "the queue of its calls")
       .option("--priority <priority>", "0 to 100", (text: string) => toWholeNumber(text, 0, 100))
       .option("--concurrency-key <key>", "the key that its calls share")
-      .option("--rate-key <key>", "the key whose rate they share")
+      .option("--rate-key <key>", "the key whose rate its calls share")
       .action(withSession<CreateOptions>(cli, createHook)),
     "hooks create --function hello --name shop --rate 60/1m",
     "hooks create --task nightly --verify github --secret SHOP_SECRET",
@@ -81,7 +81,7 @@ export function addHooks(program: Command, cli: Cli): void {
   addExamples(
     hooks
       .command("delete <hook>")
-      .description("delete a hook: its address is worth nothing from then on")
+      .description("delete a hook: its address stops working")
       .option(...OF_FUNCTION)
       .option(...OF_TASK)
       .option(...YES_OPTION)
@@ -94,7 +94,7 @@ export function addHooks(program: Command, cli: Cli): void {
 function toTarget({ function: fn, task }: Target): { fn: string } | { task: string } {
   if (fn !== undefined && task === undefined) return { fn };
   if (task !== undefined && fn === undefined) return { task };
-  throw usageFailure("A hook is a function's or a task's.", "Name it: --function NAME, or --task KEY");
+  throw usageFailure("A hook belongs to a function or a task.", "Name it: --function NAME, or --task KEY");
 }
 
 async function listHooks({ client, out }: Session, _: Arguments, options: Target): Promise<void> {
@@ -128,7 +128,7 @@ async function createHook({ client, out }: Session, _: Arguments, options: Creat
   const place = toPlace(options);
   if ("task" in target && Object.keys(place).length > 0)
     throw usageFailure(
-      `A task says that itself: ${Object.keys(place).join(", ")}.`,
+      `The task itself sets these: ${Object.keys(place).join(", ")}.`,
       "Leave it out, or change the task: bellhop tasks",
     );
   const made =
@@ -145,7 +145,7 @@ async function createHook({ client, out }: Session, _: Arguments, options: Creat
   out.answer(made, () => {
     // The address alone on stdout, so that a script can take it.
     out.line(made.url);
-    out.note(out.noteStyle.dim(`The hook ${made.id}. This is shown once: keep it now.`));
+    out.note(out.noteStyle.dim(`The hook ${made.id}. This is shown only once: save it now.`));
   });
 }
 

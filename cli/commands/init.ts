@@ -15,8 +15,8 @@ export function addInit(program: Command, cli: Cli): void {
   addExamples(
     program
       .command("init [folder]")
-      .description("begin a project: a function with types, a test, and a schedule in bellhop.yaml")
-      .option("--name <function>", "the function's name; by default that of the folder")
+      .description("start a project: a function with types, a test, and a schedule in bellhop.yaml")
+      .option("--name <function>", "the function's name; default: that of the folder")
       .action(
         withOutput<{ name?: string }>(cli, (out, [folder], { name }) => init(cli, out, folder ?? ".", name)),
       ),

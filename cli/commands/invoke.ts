@@ -27,8 +27,8 @@ export function addInvoke(program: Command, cli: Cli): void {
       .option("--logs", "print the run's log lines to stderr")
       .option("--tag <tag>", "the revision with this tag")
       .option("--revision <revision>", "a revision by its number or id")
-      .option("--queue <queue>", "the queue to stand in")
-      .option("--max-attempts <count>", "how often it is tried, 1 by default", (text) =>
+      .option("--queue <queue>", "the queue of the call")
+      .option("--max-attempts <count>", "how often it is tried; default: 1", (text) =>
         toWholeNumber(text, 1, 100),
       )
       .action(withSession<Options>(cli, invoke)),

@@ -16,7 +16,7 @@ interface CreateOptions {
 }
 
 export function addKeys(program: Command, cli: Cli): void {
-  const keys = addGroup(program, "keys", "API keys and what they may do; an admin's to manage");
+  const keys = addGroup(program, "keys", "API keys and what they may do (needs the scope admin)");
   addExamples(
     keys
       .command("list", { isDefault: true })
@@ -28,29 +28,29 @@ export function addKeys(program: Command, cli: Cli): void {
   addExamples(
     keys
       .command("create <name>")
-      .description("make a key; its secret is printed this once")
+      .description("create a key; its secret is printed only once")
       .requiredOption(
         "--scope <scope>",
         "read, write, deploy, invoke, admin or operator; may be repeated",
         collect,
       )
-      .option("--function <function>", "for this function alone; may be repeated", collect)
-      .option("--expires <instant>", "when it ends; never by default")
+      .option("--function <function>", "only for this function; may be repeated", collect)
+      .option("--expires <instant>", "when it expires; default: never")
       .action(withSession<CreateOptions>(cli, createKey)),
     "keys create ci --scope read --scope deploy",
   );
   addExamples(
     keys
       .command("rotate <key>")
-      .description("give a key another secret; the one before is valid for a while")
-      .option("--overlap <duration>", "how long; 1h by default")
+      .description("give a key a new secret; the previous one stays valid for a while")
+      .option("--overlap <duration>", "how long; default: 1h")
       .action(withSession<{ overlap?: string }>(cli, rotateKey)),
     "keys rotate 01a20a22-ed46-778f-b69a-117fc6f8a959 --overlap 10m",
   );
   addExamples(
     keys
       .command("revoke <key>")
-      .description("end a key with all its secrets")
+      .description("revoke a key with all its secrets")
       .option(...YES_OPTION)
       .action(withSession<{ yes?: boolean }>(cli, revokeKey)),
     "keys revoke 01a20a22-ed46-778f-b69a-117fc6f8a959 --yes",
@@ -75,7 +75,7 @@ async function listKeys(
         { title: "LAST USED", text: ({ lastUsedAt }) => formatFromNow(lastUsedAt, now()) },
         { title: "STATE", text: (key) => describeKey(key, now()) },
       ],
-      "There is no key besides the operator's.",
+      "There is no key except the operator's.",
     ),
   );
 }
@@ -108,7 +108,7 @@ async function rotateKey(
 function showSecret(out: Session["out"], key: Schemas["ShownKey"]): void {
   out.answer(key, () => {
     out.line(key.key);
-    out.note(out.noteStyle.dim(`${key.name} (${key.id}). This is shown once: keep it now.`));
+    out.note(out.noteStyle.dim(`${key.name} (${key.id}). This is shown only once: save it now.`));
   });
 }
 

@@ -23,7 +23,7 @@ export function addLogin(program: Command, cli: Cli): void {
   addExamples(
     program
       .command("login")
-      .description("sign in: checks a key and keeps it in a profile")
+      .description("sign in: check a key and store it in a profile")
       .action(withOutput<object>(cli, (out, _args, options) => login(cli, out, options))),
     "login",
     "login --url http://127.0.0.1:8080 < .bellhop/api-key",
@@ -39,7 +39,7 @@ export function addLogin(program: Command, cli: Cli): void {
   addExamples(
     program
       .command("whoami")
-      .description("whose key this is, where it acts and what it may do")
+      .description("show whose key this is, where it acts and what it may do")
       .action(withSession<object>(cli, whoAmI)),
     "whoami",
   );
@@ -78,7 +78,7 @@ async function login(cli: Cli, out: Output, options: GlobalOptions): Promise<voi
 }
 
 async function askUrl({ asking }: Cli): Promise<string> {
-  const answer = await ask(asking, `Address [${LOCAL_URL}]: `, "Give --url, or set BELLHOP_URL.");
+  const answer = await ask(asking, `Address [${LOCAL_URL}]: `, "Pass --url, or set BELLHOP_URL.");
   return answer.trim() || LOCAL_URL;
 }
 
@@ -97,8 +97,8 @@ async function readKey({ env, asking }: Cli, url: string): Promise<string> {
   const key = text.trim();
   if (KEY.test(key) || TOKEN.test(key)) return key;
   throw usageFailure(
-    key === "" ? "No key was given." : "This is no key, which begins with bh_, and no token.",
-    "Give it on stdin (bellhop login < file), or set BELLHOP_API_KEY. npm start keeps its own in .bellhop/api-key.",
+    key === "" ? "No key was given." : "This is neither a key, which begins with bh_, nor a token.",
+    "Pass it on stdin (bellhop login < file), or set BELLHOP_API_KEY. npm start stores its own in .bellhop/api-key.",
   );
 }
 
@@ -114,7 +114,7 @@ async function logout(cli: Cli, out: Output, options: GlobalOptions): Promise<vo
   const next = current === name ? (Object.keys(others)[0] ?? DEFAULT_PROFILE) : current;
   await writeProfiles(cli.env, { current: next, profiles: others });
   out.answer({ profile: name }, () =>
-    out.line(`The key of ${name} is forgotten here. It stays valid: bellhop keys revoke ends one.`),
+    out.line(`The key of ${name} is forgotten here, but stays valid. To revoke it, use bellhop keys revoke.`),
   );
 }
 
@@ -158,7 +158,7 @@ async function chooseProfile(cli: Cli, out: Output, name: string): Promise<void>
   const { profiles } = await readProfiles(cli.env);
   if (!Object.hasOwn(profiles, name))
     throw new Failure(`There is no profile ${JSON.stringify(name)}.`, {
-      ...{ exitCode: EXIT.notFound, code: "not_found", hint: "bellhop profiles list shows those there are." },
+      ...{ exitCode: EXIT.notFound, code: "not_found", hint: "bellhop profiles list shows the profiles." },
     });
   await writeProfiles(cli.env, { current: name, profiles });
   out.answer({ current: name }, () => out.line(`${name} is the current profile.`));

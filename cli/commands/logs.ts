@@ -25,10 +25,10 @@ export function addLogs(program: Command, cli: Cli): void {
     program
       .command("logs [function]")
       .description("show the log of a function, or of one run; failures come with their stacks")
-      .option("-f, --follow", "go on with what is logged from now on")
+      .option("-f, --follow", "keep printing new lines")
       .option("--run <run>", "lines of one run")
-      .option("--level <level>", "that level and above: debug, info, warn, error")
-      .option("--since <time>", "from an instant on, or a duration back, such as 15m")
+      .option("--level <level>", "this level and above: debug, info, warn, error")
+      .option("--since <time>", "since an instant, or a duration ago, such as 15m")
       .option("--until <time>", "before an instant")
       .option("--grep <text>", "lines with this text")
       .option("--revision <revision>", "lines of a revision, by its number or id")
@@ -42,10 +42,10 @@ export function addLogs(program: Command, cli: Cli): void {
 
 async function showLogs(session: Session, [name]: Arguments, options: Options): Promise<void> {
   if (name === undefined && options.run === undefined)
-    throw usageFailure("Name a function, or give --run.", "bellhop functions list shows the functions.");
+    throw usageFailure("Name a function, or pass --run.", "bellhop functions list shows the functions.");
   if (name === undefined) {
     if (options.follow)
-      throw usageFailure("Only the log of a function is followed.", "bellhop runs watch follows a run.");
+      throw usageFailure("You can follow only a function's log.", "bellhop runs watch follows a run.");
     return await showRunLogs(session, options);
   }
   if (options.follow) return await followLogs(session, name, options);
@@ -93,8 +93,8 @@ async function followLogs(session: Session, name: string, options: Options): Pro
     query: new URLSearchParams(
       withoutGaps({ level, since, q: grep, revision, run }) as Record<string, string>,
     ),
-    onOpen: () => out.note(out.noteStyle.dim(`Following the log of ${name}. Ctrl-C ends it.`)),
+    onOpen: () => out.note(out.noteStyle.dim(`Following the log of ${name}. Ctrl-C stops.`)),
     onItem: (line) => showLine(out, line as unknown as LogLine),
-    onBreak: () => out.note(out.noteStyle.dim("The stream broke off; asking again.")),
+    onBreak: () => out.note(out.noteStyle.dim("The stream broke off; reconnecting.")),
   });
 }

@@ -26,7 +26,8 @@ export function addMcp(program: Command, cli: Cli): void {
 
 /** Until stdin ends. Nothing but messages is written to stdout, a line each. */
 async function serve({ out, signal, request }: Session): Promise<void> {
-  if (process.stdin.isTTY) out.note("This is for programs: it waits for messages on stdin. Ctrl-D ends it.");
+  if (process.stdin.isTTY)
+    out.note("This command is for programs: it waits for messages on stdin. Ctrl-D quits.");
   const { take, settle } = openBridge({
     request,
     send: (answer) => void process.stdout.write(`${JSON.stringify(answer)}\n`),

@@ -15,7 +15,7 @@ export function addOpen(program: Command, cli: Cli): void {
     program
       .command("open [page] [id]")
       .description(`open the console, or a page of it: ${PAGES.join(", ")}`)
-      .option("--print", "print the address alone")
+      .option("--print", "only print the address")
       .action(withSession<{ print?: boolean }>(cli, openConsole)),
     "open",
     "open functions hello --print",

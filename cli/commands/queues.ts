@@ -25,7 +25,7 @@ type Queue = Schemas["Queue"];
 const at = (name: string | undefined) => ({ path: { name: name! } });
 
 export function addQueues(program: Command, cli: Cli): void {
-  const queues = addGroup(program, "queues", "queues: limits, pauses, and who waits for what");
+  const queues = addGroup(program, "queues", "queues: limits, pauses, and what runs wait for");
   addExamples(
     queues
       .command("list", { isDefault: true })
@@ -36,7 +36,7 @@ export function addQueues(program: Command, cli: Cli): void {
   addExamples(
     queues
       .command("get <queue>")
-      .description("a queue: its limits and what goes on in it")
+      .description("show a queue: its limits and its runs")
       .action(
         withSession<object>(cli, async ({ client, out, now }, [name]) => {
           const queue = await unwrap(client.GET("/v1/queues/{name}", { params: at(name) }));
@@ -48,13 +48,13 @@ export function addQueues(program: Command, cli: Cli): void {
   addExamples(
     queues
       .command("set <queue>")
-      .description("make a queue, or change its limits; what is not named stays as it is")
-      .option("--concurrency <count>", "runs at once; none takes the limit away", toCount)
-      .option("--rate <limit/time>", "starts in a time, such as 10/1s; none takes it away", toRateOrNone)
-      .option("--per-key-concurrency <count>", "runs at once that have the same key", toCount)
-      .option("--per-key-rate <limit/time>", "starts in a time, of runs that have the same key", toRateOrNone)
-      .option("--rest-on-429", "pause it when a server says so")
-      .option("--no-rest-on-429", "do not")
+      .description("create a queue, or change its limits; limits that are not named stay as they are")
+      .option("--concurrency <count>", "concurrent runs; none removes the limit", toCount)
+      .option("--rate <limit/time>", "start rate, such as 10/1s; none removes it", toRateOrNone)
+      .option("--per-key-concurrency <count>", "concurrent runs with the same key", toCount)
+      .option("--per-key-rate <limit/time>", "start rate of runs with the same key", toRateOrNone)
+      .option("--rest-on-429", "pause it when a server answers 429 or 503 with Retry-After")
+      .option("--no-rest-on-429", "do not pause it then")
       .action(withSession<SetOptions>(cli, setQueue)),
     "queues set mail --concurrency 5 --rate 10/1s",
     "queues set mail --concurrency none",
@@ -62,7 +62,7 @@ export function addQueues(program: Command, cli: Cli): void {
   addExamples(
     queues
       .command("pause <queue>")
-      .description("start none of its runs, until it is resumed")
+      .description("stop starting its runs until it is resumed")
       .option("--until <instant>", "when the pause ends by itself")
       .action(
         withSession<{ until?: string }>(cli, async ({ client, out }, [name], { until }) => {
@@ -92,7 +92,7 @@ export function addQueues(program: Command, cli: Cli): void {
   addExamples(
     queues
       .command("delete <queue>")
-      .description("delete a queue that nothing stands in")
+      .description("delete an empty queue")
       .option(...YES_OPTION)
       .action(
         withSession<{ yes?: boolean }>(cli, async (session, [name], options) => {
@@ -110,7 +110,7 @@ function toCount(text: string): number | None {
 }
 
 const toRateOrNone = (text: string): Rate | None =>
-  text === NONE ? NONE : toRate(text, 100_000, "It looks like 10/1s, or none.");
+  text === NONE ? NONE : toRate(text, 100_000, "Write it like 10/1s, or none.");
 
 const toLimit = <Limit>(given: Limit | None | undefined) => (given === NONE ? null : given);
 

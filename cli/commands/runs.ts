@@ -28,7 +28,7 @@ interface ReplayOptions {
 }
 
 export function addRuns(program: Command, cli: Cli): void {
-  const runs = addGroup(program, "runs", "runs: what became of tasks and calls");
+  const runs = addGroup(program, "runs", "runs of tasks and calls, with their results");
   addExamples(
     runs
       .command("list")
@@ -49,23 +49,23 @@ export function addRuns(program: Command, cli: Cli): void {
   addExamples(
     runs
       .command("get <run>")
-      .description("a run: its times, attempts, result, error and log")
+      .description("show a run: its times, attempts, result, error and log")
       .action(withSession<object>(cli, getRun)),
     "runs get 01a20a28-a81c-7294-862d-1a27e97c0d32",
   );
   addExamples(
     runs
       .command("watch <run>")
-      .description("follow a run until it has ended; the exit code says how")
+      .description("follow a run until it has ended; the exit code says how it ended")
       .action(withSession<object>(cli, (session, [id]) => watchRun(session, id!))),
     "runs watch 01a20a28-a81c-7294-862d-1a27e97c0d32",
   );
   addExamples(
     runs
       .command("replay <run>")
-      .description("make a new run of one that has ended")
+      .description("create a new run from one that has ended")
       .option("--input <json>", "another input, as JSON, @file or -")
-      .option("--revision <which>", "same or current; current by default")
+      .option("--revision <which>", "same or current; default: current")
       .option("--watch", "follow the new run until it has ended")
       .action(withSession<ReplayOptions>(cli, replayRun)),
     "runs replay 01a20a28-a81c-7294-862d-1a27e97c0d32 --watch",
@@ -73,7 +73,7 @@ export function addRuns(program: Command, cli: Cli): void {
   addExamples(
     runs
       .command("cancel <run>")
-      .description("end a run that waits, or ask one that runs to stop")
+      .description("end a waiting run, or ask an active one to stop")
       .action(withSession<object>(cli, cancelRun)),
     "runs cancel 01a20a28-a81c-7294-862d-1a27e97c0d32",
   );

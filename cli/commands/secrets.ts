@@ -33,7 +33,7 @@ export function addSecrets(program: Command, cli: Cli): void {
   addExamples(
     secrets
       .command("set <name>")
-      .description("set a secret; its value is asked for, or comes on stdin")
+      .description("set a secret; prompts for its value, or reads it from stdin")
       .option(...OF_FUNCTION)
       .action(withSession<Options>(cli, setSecret)),
     "secrets set API_TOKEN",

@@ -25,7 +25,7 @@ export function addTasks(program: Command, cli: Cli): void {
   addExamples(
     tasks
       .command("get <task>")
-      .description("a task, its schedule in words and its next instants")
+      .description("show a task, its schedule in words and its next instants")
       .action(withSession<object>(cli, getTask)),
     "tasks get nightly",
   );
@@ -34,7 +34,7 @@ export function addTasks(program: Command, cli: Cli): void {
   addExamples(
     tasks
       .command("run <task>")
-      .description("make a run now, besides the schedule")
+      .description("run a task now, in addition to its schedule")
       .option("--input <json>", "another input for this run (function), as JSON, @file or -")
       .option("--body <json>", "another body for this run (http)")
       .action(withSession<{ input?: string; body?: string }>(cli, runTask)),
@@ -44,7 +44,7 @@ export function addTasks(program: Command, cli: Cli): void {
   addExamples(
     tasks
       .command("next <task>")
-      .description("the next instants of a task")
+      .description("show the next instants of a task")
       .option("-n, --limit <count>", "how many", (text) => toWholeNumber(text, 1, 100), 5)
       .action(withSession<{ limit: number }>(cli, showNext)),
     "tasks next nightly --limit 10",
@@ -60,9 +60,9 @@ function addList(tasks: Command, cli: Cli): void {
       .option("--state <state>", "active, paused, completed or cancelled; may be repeated", collect)
       .option("--type <type>", "http, email or function")
       .option("--label <name=value>", "with this label; may be repeated", collect)
-      .option("--grep <text>", "with this in their name")
+      .option("--grep <text>", "with this text in their name")
       .option("--function <function>", "that call this function")
-      .option("--queue <queue>", "whose runs stand in this queue")
+      .option("--queue <queue>", "whose runs are in this queue")
       .option(...LIMIT_OPTION)
       .action(withSession<ListOptions>(cli, listTasks)),
     "tasks list",
@@ -74,32 +74,32 @@ function addCreate(tasks: Command, cli: Cli): void {
   addExamples(
     tasks
       .command("create")
-      .description("make a task: at once, or by a schedule")
-      .option("--http <url>", "call this address")
+      .description("create a task: at once, or with a schedule")
+      .option("--http <url>", "call this URL")
       .option("--function <function>", "call this function")
       .option("--email <address>", "send an e-mail there; may be repeated", collect)
-      .option("--file <path>", "the definition, as JSON or YAML; options count more")
+      .option("--file <path>", "the definition, as JSON or YAML; options take precedence")
       .option("--cron <expression>", "when: a cron expression")
       .option("--every <duration>", "when: on an interval, such as 15m")
       .option("--at <instant>", "when: once, at an instant")
-      .option("--delay <duration>", "when: once, so long from now")
-      .option("--rrule <rule>", "when: by a recurrence rule of iCalendar")
+      .option("--delay <duration>", "when: once, after this delay")
+      .option("--rrule <rule>", "when: by an iCalendar recurrence rule")
       .option("--timezone <zone>", "of the schedule, such as Europe/Rome")
       .option("--key <key>", "a name of your own")
       .option("--name <name>", "a name for people")
-      .option("--input <json>", "of a function: its input, as JSON, @file or -")
-      .option("--method <method>", "of http")
-      .option("--header <line>", "of http, such as 'Accept: text/plain'; may be repeated", collect)
-      .option("--body <json>", "of http, as JSON, @file or -")
-      .option("--subject <text>", "of an e-mail")
-      .option("--text <text>", "of an e-mail")
+      .option("--input <json>", "for a function: its input, as JSON, @file or -")
+      .option("--method <method>", "for http")
+      .option("--header <line>", "for http, such as 'Accept: text/plain'; may be repeated", collect)
+      .option("--body <json>", "for http, as JSON, @file or -")
+      .option("--subject <text>", "for an e-mail")
+      .option("--text <text>", "for an e-mail")
       .option("--label <name=value>", "may be repeated", collect)
-      .option("--queue <queue>", "the queue that its runs stand in")
+      .option("--queue <queue>", "the queue of its runs")
       .option("--overlap <policy>", "skip, allow, wait or cancel-previous")
-      .option("--catch-up <policy>", "of instants that were missed: latest, all or none")
+      .option("--catch-up <policy>", "for missed instants: latest, all or none")
       .option("--timeout <duration>", "of one attempt")
       .option("--max-attempts <count>", "how often a run is tried", (text) => toWholeNumber(text, 1, 100))
-      .option("--dry-run", "show what the schedule comes to, and make nothing")
+      .option("--dry-run", "show when the schedule fires, and create nothing")
       .action(withSession<TaskOptions & { dryRun?: boolean }>(cli, createTask)),
     "tasks create --key nightly --function hello --cron '30 2 * * *' --timezone Europe/Rome",
     "tasks create --http https://example.com/hook --method POST --body '{\"a\": 1}' --delay 10m",
@@ -131,7 +131,7 @@ function addChanges(tasks: Command, cli: Cli): void {
   addExamples(
     tasks
       .command("cancel <task>")
-      .description("end a task and its waiting runs, and ask its running ones to stop")
+      .description("end a task and its waiting runs, and ask its active ones to stop")
       .option(...YES_OPTION)
       .action(
         withSession<{ yes?: boolean }>(cli, async (session, [id], options) => {
@@ -188,7 +188,7 @@ async function createTask(
   const task = await shown(client.POST("/v1/tasks", { body: definition as never }));
   const words = await describeSchedule(client, task);
   out.answer(task, () => {
-    out.line(out.style.green(`Task ${nameOf(task)} is there.`));
+    out.line(out.style.green(`Task ${nameOf(task)} is ready.`));
     showTask(out, task, words, [], now());
     if ("runId" in task) out.note(out.noteStyle.dim(`It runs now: bellhop runs watch ${String(task.runId)}`));
   });

@@ -14,8 +14,8 @@ export function addTop(program: Command, cli: Cli): void {
   addExamples(
     program
       .command("top")
-      .description("a live view: backlog, workers, rates, what fails; q ends it")
-      .option("--once", "print it once; so it is where nobody looks at a terminal")
+      .description("a live view: backlog, workers, rates, failures; q quits")
+      .option("--once", "print it once; the default without a terminal")
       .action(withSession<{ once?: boolean }>(cli, top)),
     "top",
     "top --once --json",

@@ -22,7 +22,7 @@ export function addTraffic(program: Command, cli: Cli): void {
   addExamples(
     traffic
       .command("set <function> <shares...>")
-      .description("split the traffic: a revision's number or id, and its percent; together they make 100")
+      .description("split the traffic: a revision's number or id, and its percent; they must add up to 100")
       .action(withSession<object>(cli, setTraffic)),
     "traffic set hello 2=100",
     "traffic set hello 1=90 2=10",
@@ -37,14 +37,14 @@ export function addTraffic(program: Command, cli: Cli): void {
   addExamples(
     traffic
       .command("untag <function> <tag>")
-      .description("take a tag away")
+      .description("remove a tag")
       .action(withSession<object>(cli, removeTag)),
     "traffic untag hello next",
   );
   addExamples(
     program
       .command("rollback <function> [revision]")
-      .description("give all traffic to a revision, or bring back the traffic before the last change")
+      .description("give all traffic to one revision, or restore the traffic before the last change")
       .action(withSession<object>(cli, rollBack)),
     "rollback hello",
     "rollback hello 1",
@@ -72,7 +72,7 @@ function toShare(pair: string): [revision: string, percent: number] {
   } catch {
     throw usageFailure(
       `${JSON.stringify(pair)} is no share.`,
-      "It looks like 2=10: a revision, and whole percents.",
+      "Write it like 2=10: a revision, and a whole percentage.",
     );
   }
 }

@@ -14,7 +14,7 @@ export function addUpcoming(program: Command, cli: Cli): void {
   addExamples(
     program
       .command("upcoming")
-      .description("the next instants of all tasks, in their order")
+      .description("show the next instants of all tasks, in order")
       .option("--within <duration>", "how far ahead", "24h")
       .option(...LIMIT_OPTION)
       .action(withSession<Options>(cli, showUpcoming)),

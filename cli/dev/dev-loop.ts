@@ -152,7 +152,7 @@ export class DevLoop {
       if (hasEnded(run)) return run;
       if (this.#wishes.has("run")) {
         await client.POST("/v1/runs/{id}/cancel", { params: { path } });
-        out.note(out.noteStyle.yellow("The run under way was cancelled, for the next one."));
+        out.note(out.noteStyle.yellow("The current run was cancelled in favour of the next one."));
         return undefined;
       }
       await rest(LOOK_MS, undefined, { signal });

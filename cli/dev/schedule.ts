@@ -33,7 +33,7 @@ export async function fireNext({ client, out }: Session): Promise<string | undef
   const { items } = await unwrap(client.GET("/v1/tasks/{id}/next", { params: { ...TASK.params, query } }));
   const [next] = items;
   if (!next) {
-    out.note(out.noteStyle.yellow("The schedule does not fire any more."));
+    out.note(out.noteStyle.yellow("The schedule no longer fires."));
     return undefined;
   }
   await unwrap(client.POST("/v1/clock/advance", { body: { to: next.effectiveAt } }));

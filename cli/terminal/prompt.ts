@@ -28,7 +28,7 @@ export async function askSecret(asking: Asking, question: string, instead: strin
 /** @param isAnswered --yes */
 export async function confirm(asking: Asking, question: string, isAnswered: boolean): Promise<boolean> {
   if (isAnswered) return true;
-  const answer = await ask(asking, `${question} [y/N] `, "Give --yes to go ahead without being asked.");
+  const answer = await ask(asking, `${question} [y/N] `, "Pass --yes to skip the question.");
   return /^y(es)?$/i.test(answer.trim());
 }
 
@@ -39,7 +39,7 @@ async function askLine(
   output: NodeJS.WritableStream,
 ): Promise<string> {
   if (!canAsk(asking))
-    throw usageFailure("This needs an answer, and there is no terminal to ask on.", instead);
+    throw usageFailure("This needs an answer, but there is no terminal to ask on.", instead);
   const { stdin, stderr, signal } = asking;
   // Of a terminal, so that keys are not echoed by it but by `output`.
   const lines = createInterface({ input: stdin, output, terminal: true });

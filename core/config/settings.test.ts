@@ -80,7 +80,7 @@ test("an empty value where none makes no sense is refused, with the default that
     ["LOG_LEVEL", /LOG_LEVEL is empty; leave it out for its default, info\./],
     ["WORKER_LEASE", /WORKER_LEASE is empty; leave it out for its default, 15s\./],
     ["KAFKA_TOPIC_PREFIX", /KAFKA_TOPIC_PREFIX is empty; leave it out for its default, bellhop\./],
-    ["DATABASE_URL", /DATABASE_URL is needed and empty\./],
+    ["DATABASE_URL", /DATABASE_URL is required but empty\./],
   ];
   for (const [name, words] of cases) assert.match(refusal([name], { [name]: " " }), words);
   assert.throws(() => readSettings(["HOST"], { HOST: "" }, { HOST: "127.0.0.1" }), /default, 127\.0\.0\.1\./);
@@ -132,7 +132,7 @@ test("the operator's keys begin like every key, by which it is told from a calle
     const message = refusal(["BELLHOP_API_KEY"], { BELLHOP_API_KEY: key });
     assert.match(
       message,
-      /BELLHOP_API_KEY must be bh_ and 16 to 197 characters more, none of them a space or a comma; .*openssl rand/,
+      /BELLHOP_API_KEY must be bh_ plus 16 to 197 characters, without spaces and commas; .*openssl rand/,
     );
     assert.doesNotMatch(message, /hunter2/);
   }

@@ -47,14 +47,14 @@ const required = (help: string): Definition<string> => ({
   help,
   shown: NEEDED,
   parse(given) {
-    if (given === undefined) throw new Error("is needed and not set");
+    if (given === undefined) throw new Error("is required but not set");
     return given;
   },
 });
 const databaseUrl = (help: string): Definition<string> => ({
   ...required(help),
   parse(given) {
-    if (given === undefined) throw new Error("is needed and not set");
+    if (given === undefined) throw new Error("is required but not set");
     return parseDatabaseUrl(given);
   },
 });
@@ -76,7 +76,7 @@ const apiKeys = (help: string): Definition<string[]> => ({
     // A function's URL tells by the beginning what must not be shown to the function.
     if (!keys.every((key) => /^bh_\S{16,197}$/.test(key)))
       throw new Error(
-        'must be bh_ and 16 to 197 characters more, none of them a space or a comma; "bh_$(openssl rand -hex 24)" in a shell makes a good one',
+        'must be bh_ plus 16 to 197 characters, without spaces and commas; "bh_$(openssl rand -hex 24)" in a shell generates a good one',
       );
     return [...new Set(keys)];
   },
@@ -105,7 +105,7 @@ const issuerUrl = (help: string): Definition<string | undefined> => ({
   parse(given) {
     if (given !== undefined && (!isTrustworthyUrl(given) || /[?#]/.test(given)))
       throw new Error(
-        "must be an https:// URL without credentials, query and fragment; http:// is taken for this machine alone, such as http://127.0.0.1:9000",
+        "must be an https:// URL without credentials, query and fragment; http:// is accepted only for this machine, such as http://127.0.0.1:9000",
       );
     return given;
   },
@@ -129,11 +129,11 @@ const origins = (help: string): Definition<string[]> => ({
   parse(given) {
     const origins = list(help).parse(given);
     const isAny = origins.includes("*");
-    if (isAny && origins.length > 1) throw new Error("must be * alone, or origins without it");
+    if (isAny && origins.length > 1) throw new Error("must be only *, or origins without it");
     const wrong = origins.find((each) => each !== "*" && !isOrigin(each));
     if (wrong !== undefined)
       throw new Error(
-        `must be origins, scheme, host and port without a slash at the end: ${JSON.stringify(wrong)} is none`,
+        `must be origins (scheme, host and port, without a trailing slash): ${JSON.stringify(wrong)} is not one`,
       );
     return origins;
   },
@@ -196,137 +196,132 @@ const choice = <T extends string>(help: string, options: readonly T[], fallback:
 const SETTINGS = {
   DATABASE_URL: databaseUrl("PostgreSQL 15 or later, as postgres://user:password@host:port/database"),
   DATABASE_DIRECT_URL: directUrl(
-    "where DATABASE_URL leads to a pooler in transaction mode: the same database without it, for the few connections that need a session",
+    "if DATABASE_URL points to a pooler in transaction mode: the same database without the pooler, for the few connections that need a session",
   ),
-  KAFKA_BROKERS: list("Kafka brokers, host:port, comma-separated; none: the queue is Postgres itself"),
-  KAFKA_TOPIC_PREFIX: textOr("what topic and group names begin with", "bellhop"),
-  KAFKA_PARTITIONS: whole("partitions of a topic that is made", 12, 1, 1_000),
+  KAFKA_BROKERS: list("Kafka brokers, host:port, comma-separated; none: Postgres is the queue"),
+  KAFKA_TOPIC_PREFIX: textOr("the prefix of topic and group names", "bellhop"),
+  KAFKA_PARTITIONS: whole("partitions of each topic that Bellhop creates", 12, 1, 1_000),
   PORT: whole("the role's HTTP port; 0 picks a free one and the log says which", 8080, 0, 65_535),
   HOST: textOr("the address the role's HTTP port is bound to", "0.0.0.0"),
   LOG_LEVEL: choice(
-    "the least level that is logged",
+    "the lowest level that is logged",
     ["debug", "info", "warn", "error", "silent"] as const,
     "info",
   ),
   LOG_FAILED_RUNS: choice(
-    "how a run that failed is logged: as JSON like all else, or as text for who watches a console",
+    "how failed runs are logged: as JSON like everything else, or as text for a person at a terminal",
     ["json", "text"] as const,
     "json",
   ),
   EGRESS_ALLOW: networks("private networks that tasks may reach, comma-separated, such as 10.1.0.0/16"),
   EGRESS_DENY: networks(
-    "networks that tasks, functions and mail never reach, also where they are public or in EGRESS_ALLOW, comma-separated",
+    "networks that tasks, functions and mail never reach, even if public or in EGRESS_ALLOW, comma-separated",
   ),
   EMAIL_URL: text(
     "the mail provider: smtp://user:pass@host:587, smtps://…, resend://KEY, postmark://KEY, sendgrid://KEY",
   ),
   EMAIL_FROM: text("the sender of e-mails that name none"),
   EMAIL_CAPTURE: choice(
-    "whether e-mails are kept, to be read at GET /v1/mailbox, instead of sent; then there is no EMAIL_URL",
+    "whether e-mails are stored for GET /v1/mailbox instead of sent; EMAIL_URL must then be unset",
     ["false", "true"] as const,
     "false",
   ),
   BELLHOP_API_KEY: apiKeys(
-    "the operator's key, for every namespace: bh_ and 16 characters more at least; several, comma-separated: each of them is one",
+    "the operator's key, for every namespace: bh_ plus at least 16 characters; several, comma-separated: each one is valid",
   ),
   BELLHOP_SECRETS_KEY: secretKeys(
-    "the key that seals secrets: 32 bytes as base64 or hex; several, comma-separated: the first seals, all of them open",
+    "the key that encrypts secrets: 32 bytes as base64 or hex; several, comma-separated: the first encrypts, all of them decrypt",
   ),
   BELLHOP_PUBLIC_URL: publicUrl(
-    "where others reach the API, such as https://bellhop.example.com; none: the addresses it gives are paths, and servers that tasks call cannot complete a run later",
+    "the API's public address, such as https://bellhop.example.com; none: URLs in responses are paths, and servers that tasks call cannot complete a run later",
   ),
   BELLHOP_CORS_ORIGINS: origins(
-    "whose pages may call the API from a browser, such as https://app.example.com, comma-separated, or * for any; none: nobody's",
+    "origins whose pages may call the API from a browser, such as https://app.example.com, comma-separated, or * for any; none: no pages may",
   ),
   BELLHOP_NPM_REGISTRY: publicUrl(
-    "the registry that packages of an upload's package-lock.json are fetched from, such as https://registry.npmjs.org; none: such uploads are refused",
+    "the registry for packages in an upload's package-lock.json, such as https://registry.npmjs.org; none: such uploads are refused",
   ),
   OIDC_ISSUER: issuerUrl(
-    "the OpenID provider whose tokens (JWTs) the API takes besides keys, as its tokens name it in iss, such as https://id.example.com; none: keys alone",
+    "the OpenID provider whose tokens (JWTs) the API accepts in addition to keys, exactly as in the tokens' iss, such as https://id.example.com; none: only keys",
   ),
-  OIDC_AUDIENCE: list("for whom such tokens are made, one of these in aud, comma-separated"),
+  OIDC_AUDIENCE: list("audiences of such tokens, comma-separated; a token's aud must contain one of them"),
   OIDC_GRANTS: tokenRules(
-    'what tokens open, as JSON: rules such as [{"claims": {"groups": "billing"}, "namespace": "billing", "scopes": ["read", "deploy"]}]',
+    'what tokens give access to, as JSON: rules such as [{"claims": {"groups": "billing"}, "namespace": "billing", "scopes": ["read", "deploy"]}]',
   ),
   OIDC_NAMESPACE_CLAIM: text(
-    "the claim in which tokens name the namespaces that they are for, or a JSON Pointer to it; none: OIDC_GRANTS alone says",
+    "the claim that lists a token's namespaces, or a JSON Pointer to it; none: only OIDC_GRANTS decides",
   ),
-  OIDC_SCOPES_CLAIM: text("the claim in which such tokens list their scopes; never operator"),
+  OIDC_SCOPES_CLAIM: text("the claim that lists such a token's scopes; never operator"),
   OIDC_CLIENT_ID: text(
-    "the console, as the OpenID provider knows it: people sign in there; none: they sign in by a key. ID tokens of this client are taken too",
+    "the console's client id at the OpenID provider, so that people can sign in there; none: they sign in with a key. ID tokens for this client are accepted too",
   ),
-  OIDC_CLIENT_SECRET: text("the secret of that client, where the provider gave it one"),
+  OIDC_CLIENT_SECRET: text("that client's secret, if the provider issued one"),
   OIDC_CLIENT_SCOPES: textOr(
-    "what the console asks the provider for, so that its ID tokens have the claims that OIDC_GRANTS names",
+    "the scopes that the console requests, so that ID tokens carry the claims that OIDC_GRANTS names",
     DEFAULT_CLIENT_SCOPES,
   ),
-  OIDC_PROVIDER_NAME: text("what the console calls the provider; none: its host"),
+  OIDC_PROVIDER_NAME: text("the provider's name in the console; none: its host"),
   TRUSTED_PROXIES: proxies(
-    "proxies whose X-Forwarded-For tells where a request comes from, comma-separated, such as 10.0.0.0/8",
+    "proxies whose X-Forwarded-For is trusted for the client's address, comma-separated, such as 10.0.0.0/8",
   ),
   BELLHOP_DATA_DIR: textOr("where npm start keeps its database and key", ".bellhop"),
-  BELLHOP_RETENTION_DAYS: whole(
-    "how many days finished runs, their logs and tasks that are over are kept",
-    30,
-    1,
-    3_650,
-  ),
-  BELLHOP_AUDIT_RETENTION_DAYS: whole("how many days the audit log is kept", 400, 1, 3_650),
+  BELLHOP_RETENTION_DAYS: whole("days to keep finished runs, their logs and finished tasks", 30, 1, 3_650),
+  BELLHOP_AUDIT_RETENTION_DAYS: whole("days to keep the audit log", 400, 1, 3_650),
   WORKER_ADDRESS: text(
-    "where the API reaches this worker, host:port; without it, its HOST, or the machine's first outer address, and its PORT",
+    "where the API reaches this worker, host:port; default: its HOST, or the machine's first external address, and its PORT",
   ),
-  WORKER_SLOTS: whole("how many runs a worker works on at once", 100, 1, 10_000),
+  WORKER_SLOTS: whole("how many runs a worker executes at once", 100, 1, 10_000),
   WORKER_WARM_MEMORY_MB: whole(
-    "what isolates may hold that wait for their function's next call, in MB",
+    "memory for idle isolates that wait for their function's next call, in MB",
     defaultWarmMemoryMb(),
     16,
     1_000_000,
   ),
-  WORKER_LEASE: duration("how long a worker may be silent before its runs are given to others", "15s", 500),
+  WORKER_LEASE: duration("how long a worker may be silent before its runs go to other workers", "15s", 500),
   WORKER_SANDBOX_WALLS: choice(
-    "whether a worker refuses to start where a wall around its executors is missing",
+    "whether a worker refuses to start if a wall around its executors is missing",
     ["prefer", "require"] as const,
     "prefer",
   ),
   WORKER_DRAIN: duration("how long a stopping worker waits for its runs before it gives them back", "25s", 0),
   WORKER_RECEIVE: choice(
-    "how a worker receives: queue; long-runs, the topic of long runs; events, CloudEvents by POST / on its PORT. The last two need Kafka",
+    "how a worker receives runs: queue; long-runs, the topic of long runs; events, CloudEvents by POST / on its PORT. The last two need Kafka",
     RECEIVE_MODES,
     "queue",
   ),
   WORKER_EVENTS_WINDOW: duration(
-    "a run that may take longer is not taken from an event: its bell goes to the topic of long runs",
+    "runs that may take longer are not accepted from events: their bell goes to the topic of long runs",
     "9m",
     1_000,
   ),
-  WORKERS_MIN: whole(
-    "how many worker processes an autoscaler keeps when there is nothing to do",
-    0,
-    0,
-    1_000,
-  ),
+  WORKERS_MIN: whole("how many worker processes an autoscaler keeps when idle", 0, 0, 1_000),
   WORKERS_MAX: whole(
-    "the most worker processes an autoscaler starts; those that only finish their last runs come besides",
+    "the most worker processes an autoscaler wants, not counting those that are finishing their last runs",
     availableParallelism(),
     1,
     1_000,
   ),
-  WORKERS_IDLE_AFTER: duration("how long with nothing to do before the last worker goes", "30s", 0),
-  WORKERS_AHEAD: duration("how long before an instant that is known the workers for it are wanted", "2s", 0),
+  WORKERS_IDLE_AFTER: duration("idle time before the last worker exits", "30s", 0),
+  WORKERS_AHEAD: duration("how long before a known instant its workers are started", "2s", 0),
   WORKERS_POD_DELETION_COST: choice(
-    "whether a scheduler in Kubernetes marks the pods of busy workers, so that scaling down takes idle ones first",
+    "whether a scheduler in Kubernetes marks the pods of busy workers, so that scaling down removes idle ones first",
     ["false", "true"] as const,
     "false",
   ),
   CALL_WORKER_WAIT: duration(
-    "how long a caller of a function's URL waits for a worker to start, where none stands, before the call is queued; 0s: not at all",
+    "how long a call of a function's URL waits for a worker to start, if none is running, before it is queued; 0s: not at all",
     "30s",
     0,
   ),
   FUNCTION_MAX_MEMORY_MB: whole("the most memory a function may ask for, in MB", 512, 16, 1_024),
   FUNCTION_MAX_CPU: duration("the most processor time a run of a function may ask for", "5m", 1),
-  FUNCTION_MAX_WALL: duration("the longest a run of a function may ask to take", "15m", 1),
-  FUNCTION_MAX_CONCURRENCY: whole("the most runs at once a function may ask for", 1_000, 1, 100_000),
+  FUNCTION_MAX_WALL: duration("the most wall time a run of a function may ask for", "15m", 1),
+  FUNCTION_MAX_CONCURRENCY: whole(
+    "the highest limit of concurrent runs a function may set",
+    1_000,
+    1,
+    100_000,
+  ),
   FUNCTION_MAX_LOG_LINES: whole("the most log lines a run of a function may ask for", 1_000, 0, 10_000),
   FUNCTION_MAX_RESULT_BYTES: whole(
     "the largest result a function may ask for, in bytes of JSON",
@@ -334,25 +329,30 @@ const SETTINGS = {
     2,
     1_000_000,
   ),
-  FUNCTION_MAX_KV_KEYS: whole("the most keys a function may remember", 10_000, 0, 1_000_000),
+  FUNCTION_MAX_KV_KEYS: whole("the most keys a function may store in ctx.kv", 10_000, 0, 1_000_000),
   FUNCTION_MAX_KV_BYTES: whole(
-    "how much a function may remember, in bytes of keys and values",
+    "how much a function may store in ctx.kv, in bytes of keys and values",
     10_000_000,
     0,
     1_000_000_000,
   ),
-  FUNCTION_MAX_SUBREQUESTS: whole("the most requests a run of a function may ask for", 1_000, 0, 100_000),
+  FUNCTION_MAX_SUBREQUESTS: whole(
+    "the most outgoing requests a run of a function may ask for",
+    1_000,
+    0,
+    100_000,
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint(
-    "the OpenTelemetry collector that gets traces, http://host:4318; none: nothing is traced",
+    "the OpenTelemetry collector that receives traces, http://host:4318; none: nothing is traced",
   ),
   OTEL_EXPORTER_OTLP_HEADERS: pairs(
     "headers for the collector, name=value, comma-separated, percent-encoded",
   ),
   OTEL_EXPORTER_OTLP_PROTOCOL: choice("how traces are sent", ["http/json"] as const, "http/json"),
   OTEL_SERVICE_NAME: text(
-    "the service that spans name; without it bellhop-api, bellhop-scheduler, bellhop-worker",
+    "the service name in spans; default: bellhop-api, bellhop-scheduler, bellhop-worker",
   ),
-  OTEL_RESOURCE_ATTRIBUTES: pairs("what else spans say of their process, name=value, comma-separated"),
+  OTEL_RESOURCE_ATTRIBUTES: pairs("further resource attributes of spans, name=value, comma-separated"),
   OTEL_TRACES_SAMPLER: choice(
     "which traces are recorded",
     [
@@ -365,7 +365,7 @@ const SETTINGS = {
     ] as const,
     "parentbased_always_on",
   ),
-  OTEL_TRACES_SAMPLER_ARG: share("the share of traces that the samplers by ratio record", 1),
+  OTEL_TRACES_SAMPLER_ARG: share("the share of traces that the ratio samplers record", 1),
 };
 
 export type SettingName = keyof typeof SETTINGS;
@@ -394,7 +394,7 @@ function chooseValue(
   if (canBeNone) return undefined;
   const standard = fallback ?? shown;
   throw new Error(
-    standard === NEEDED ? "is needed and empty" : `is empty; leave it out for its default, ${standard}`,
+    standard === NEEDED ? "is required but empty" : `is empty; leave it out for its default, ${standard}`,
   );
 }
 

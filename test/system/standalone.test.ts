@@ -157,10 +157,7 @@ describe("standalone", () => {
     for (const [given, words] of [
       [{ PORT: String(port) }, `Port ${port} of 127.0.0.1 is taken: set PORT to another one`],
       [{ KAFKA_BROKERS: "127.0.0.1:9092" }, "KAFKA_BROKERS has no effect here: the queue of npm start is"],
-      [
-        { BELLHOP_API_KEY: "bh_short" },
-        "The setting BELLHOP_API_KEY must be bh_ and 16 to 197 characters more",
-      ],
+      [{ BELLHOP_API_KEY: "bh_short" }, "The setting BELLHOP_API_KEY must be bh_ plus 16 to 197 characters"],
     ] as const) {
       const refused = startProcess("standalone/main.ts", { env: { BELLHOP_DATA_DIR: folder, ...given } });
       assert.equal((await refused.exited).code, 1);
