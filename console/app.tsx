@@ -56,9 +56,9 @@ export function App() {
           <Route path="/audit" component={AuditPage} />
           <Route path="/usage" component={UsagePage} />
           <Route>
-            <Page title="Nothing is here">
-              <Empty title="This address leads nowhere.">
-                <p>It may be of an older release. Press Ctrl K to find what you look for.</p>
+            <Page title="Page not found">
+              <Empty title="There is nothing at this address.">
+                <p>It may be from an older release. Press Ctrl K to search.</p>
               </Empty>
             </Page>
           </Route>

@@ -36,7 +36,7 @@ const COLUMNS: Column<Entry>[] = [
     title: "Change",
     cell: ({ before, after }) =>
       before === null && after === null ? (
-        <span class="muted">nothing that is shown</span>
+        <span class="muted">no visible changes</span>
       ) : (
         <details>
           <summary>{Object.keys({ ...before, ...after }).join(", ") || "show"}</summary>
@@ -85,7 +85,7 @@ export function AuditPage() {
         {({ items, nextCursor }) =>
           items.length === 0 ? (
             <Empty
-              title={Object.keys(filter).length > 0 ? "No entry matches." : "Nothing was changed yet."}
+              title={Object.keys(filter).length > 0 ? "No entry matches." : "Nothing has been changed yet."}
             />
           ) : (
             <>

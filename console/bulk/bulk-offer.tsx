@@ -57,12 +57,12 @@ function BulkDialog({ resource, filter, isAll, actions, onClose }: BulkOfferProp
   return (
     <Dialog title={`Change ${isAll ? "all" : "matching"} ${resource}`} onClose={onClose}>
       <ChoiceField
-        label="What is done"
+        label="Action"
         value={verb}
         options={actions.map((each) => [each, WORDS[each]] as const)}
         onChange={setVerb}
       />
-      {isAll && <p class="note">No filter is set: this is about every one in the namespace.</p>}
+      {isAll && <p class="note">No filter is set: this applies to everything in the namespace.</p>}
       <Answered of={counted}>
         {({ matched }) => (
           <p>

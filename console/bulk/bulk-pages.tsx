@@ -59,12 +59,12 @@ export function BulkListPage() {
     { everyMs: 5_000 },
   );
   return (
-    <Page title="Bulk actions" about="Changes of many tasks or runs at once, with how far they are.">
+    <Page title="Bulk actions" about="Changes of many tasks or runs at once, with their progress.">
       <Answered of={query}>
         {({ items, nextCursor }) =>
           items.length === 0 ? (
-            <Empty title="Nothing was changed in bulk.">
-              <p>The lists of tasks and of runs offer it for all that match their filters.</p>
+            <Empty title="There is no bulk action yet.">
+              <p>Start one from the list of tasks or runs, for everything that matches the filter.</p>
             </Empty>
           ) : (
             <>
@@ -139,7 +139,7 @@ function BulkDetail({ bulk }: { bulk: Bulk }) {
         </Section>
       </div>
       {receipt && (
-        <Section title="Receipt: what went">
+        <Section title="Receipt: what was removed">
           <Facts of={Object.entries(receipt).map(([kind, count]) => [kind, String(count)])} />
         </Section>
       )}

@@ -20,6 +20,6 @@ export async function copyText(text: string): Promise<void> {
     await navigator.clipboard.writeText(text);
     toast("Copied.");
   } catch {
-    toast("The browser does not let pages copy here: mark the text and copy it.", "bad");
+    toast("The browser does not let this page copy: select the text and copy it.", "bad");
   }
 }

@@ -10,18 +10,18 @@ type Run = Schemas["Run"];
 export const shortId = (id: string) => id.slice(-8);
 
 const WAITS: Record<NonNullable<Run["waitingFor"]>, string> = {
-  concurrency: "waits for others to end: of its queue, function or namespace",
+  concurrency: "waits for other runs of its queue, function or namespace to end",
   rate: "waits for its queue's rate",
   paused: "its queue is paused",
   slot: "waits for a worker",
 };
 
 const REASONS: Record<NonNullable<Run["reason"]>, string> = {
-  overlap: "the one before was still running",
+  overlap: "the previous run was still active",
   missed: "its instant was missed",
   excluded: "excluded by the schedule",
   paused: "the task was paused",
-  limit: "the namespace had begun as many runs that day as it may",
+  limit: "the namespace had reached its limit of runs for that day",
 };
 
 /** Why it is in this state, in a few words. */
@@ -29,7 +29,7 @@ export function explainRun(run: Run): string | undefined {
   if (run.state === "skipped" && run.reason) return REASONS[run.reason];
   if (run.error) return `${run.error.code}: ${run.error.message}`;
   if (run.waitingFor) return WAITS[run.waitingFor];
-  if (run.nextAttemptAt) return "waits to be tried again";
+  if (run.nextAttemptAt) return "waits to be retried";
   return undefined;
 }
 

@@ -62,8 +62,8 @@ export function DeadLettersPage() {
       <Answered of={query}>
         {({ items, nextCursor }) =>
           items.length === 0 ? (
-            <Empty title="No dead letter.">
-              <p>Nothing waits for somebody to look at it.</p>
+            <Empty title="There are no dead letters.">
+              <p>Nothing needs attention.</p>
             </Empty>
           ) : (
             <>
@@ -94,13 +94,13 @@ function LetterActions({ id, onChanged }: { id: string; onChanged: () => void })
     action.run(async () => {
       await unwrap(client().POST("/v1/dead-letters/{id}/redrive", { params }));
       onChanged();
-      return "It is tried again.";
+      return "The run is being retried.";
     });
   const discard = () =>
     action.run(async () => {
       await unwrap(client().DELETE("/v1/dead-letters/{id}", { params }));
       onChanged();
-      return "It is discarded.";
+      return "The dead letter was discarded.";
     });
   return (
     <div class="actions">
@@ -114,7 +114,7 @@ function LetterActions({ id, onChanged }: { id: string; onChanged: () => void })
         isBusy={action.isBusy}
         onConfirm={discard}
       >
-        The run stays as failed, and is no dead letter any more.
+        The run stays as failed, and is no longer a dead letter.
       </Confirm>
     </div>
   );

@@ -73,7 +73,7 @@ export function ErrorsPage() {
   return (
     <Page
       title="Errors"
-      about="Failures that are alike count as one error. One that was resolved opens again when it comes back."
+      about="Similar failures count as one error. A resolved error opens again if it recurs."
     >
       <div class="filters">
         <ChoiceField
@@ -93,7 +93,7 @@ export function ErrorsPage() {
         {({ items, nextCursor }) =>
           items.length === 0 ? (
             <Empty title={`No ${state} error.`}>
-              {state === "open" && <p>Nothing fails that nobody has looked at.</p>}
+              {state === "open" && <p>There are no unreviewed failures.</p>}
             </Empty>
           ) : (
             <>
@@ -125,13 +125,13 @@ function GroupActions({
     void action.run(async () => {
       await unwrap(client().POST("/v1/errors/{fingerprint}/resolve", { params }));
       onChanged();
-      return "It is resolved.";
+      return "The error is resolved.";
     });
   const ignore = () =>
     void action.run(async () => {
       await unwrap(client().POST("/v1/errors/{fingerprint}/ignore", { params }));
       onChanged();
-      return "It is ignored.";
+      return "The error is ignored.";
     });
   return (
     <div class="actions">

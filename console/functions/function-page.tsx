@@ -65,7 +65,7 @@ function RunsTab({ name }: { name: string }) {
     <Answered of={query}>
       {({ items }) =>
         items.length === 0 ? (
-          <Empty title="It has not run yet.">
+          <Empty title="This function has not run yet.">
             <LinkButton to={`/functions/${name}?tab=invoke`}>Invoke it</LinkButton>
           </Empty>
         ) : (

@@ -57,7 +57,7 @@ export function FunctionsPage() {
   return (
     <Page
       title="Functions"
-      about="TypeScript that Bellhop builds, keeps in revisions and runs in a sandbox."
+      about="TypeScript that Bellhop builds, stores as revisions and runs in a sandbox."
       actions={
         may("deploy") && (
           <LinkButton kind="primary" to="/functions/new">
@@ -70,7 +70,7 @@ export function FunctionsPage() {
         {({ items, nextCursor }) =>
           items.length === 0 ? (
             <Empty title="No function is deployed yet.">
-              <p>Write one here: it is built, deployed and ready to be called in about a second.</p>
+              <p>Write one here: it is built, deployed and ready to call in about a second.</p>
               {may("deploy") && (
                 <LinkButton kind="primary" to="/functions/new">
                   Write a function

@@ -60,7 +60,7 @@ export function InvokeTab({ fn }: { fn: Fn }) {
     });
   };
   const tags = [
-    ["", "by its traffic"] as const,
+    ["", "according to traffic"] as const,
     ...Object.keys(fn.tags).map((each) => [each, `tag ${each}`] as const),
   ];
   return (
@@ -81,8 +81,8 @@ export function InvokeTab({ fn }: { fn: Fn }) {
         {outcome ? (
           <OutcomeView outcome={outcome} />
         ) : (
-          <Empty title="Nothing has been called yet.">
-            <p>Its answer, how long it took and what it logged will be here.</p>
+          <Empty title="There has been no call yet.">
+            <p>The result, the duration and the log will appear here.</p>
           </Empty>
         )}
       </div>
@@ -119,7 +119,7 @@ function Examples({ name, input, onTake }: { name: string; input: string; onTake
   const [title, setTitle] = useState("");
   return (
     <Section title="Saved inputs">
-      {examples.length === 0 && <p class="muted">An input that you save here comes back with one click.</p>}
+      {examples.length === 0 && <p class="muted">You can load a saved input with one click.</p>}
       <ul class="section">
         {examples.map((example) => (
           <li key={example.title} class="actions">

@@ -34,8 +34,8 @@ export function LogsTab({ name }: { name: string }) {
         </span>
       </div>
       {lines.length === 0 ? (
-        <Empty title="No line yet.">
-          <p>Lines of the last hour stand here, and new ones come by themselves.</p>
+        <Empty title="There are no lines yet.">
+          <p>Lines of the last hour appear here, and new ones are added automatically.</p>
         </Empty>
       ) : (
         <LogLines lines={lines} />

@@ -12,9 +12,9 @@ import { Editor } from "./editor.tsx";
 import { STARTERS, type Starter } from "./starters.ts";
 
 const OPTIONS: readonly (readonly [Starter, string])[] = [
-  ["greet", "A function that answers"],
-  ["watch", "One that watches a page"],
-  ["fetch", "One with a URL of its own"],
+  ["greet", "A function that returns a result"],
+  ["watch", "A function that watches a page"],
+  ["fetch", "A function with its own URL"],
 ];
 
 export function NewFunctionPage() {

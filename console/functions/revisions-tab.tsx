@@ -39,7 +39,7 @@ export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void 
       );
       onChanged();
       return revision === undefined
-        ? "The traffic before is back."
+        ? "The previous traffic is restored."
         : `All traffic goes to revision ${revision}.`;
     });
   const columns: Column<Listed>[] = [
@@ -99,7 +99,7 @@ export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void 
               isBusy={action.isBusy}
               onConfirm={() => rollBack(revision.number)}
             >
-              It comes back with the settings it was deployed with. Runs under way end where they began.
+              It runs with the settings it was deployed with. Active runs finish on their revision.
             </Confirm>
           )}
         </div>
@@ -120,7 +120,7 @@ export function RevisionsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void 
                     action="Roll back"
                     isQuiet
                     kind="primary"
-                    title="Bring back the traffic before the last change?"
+                    title="Restore the traffic before the last change?"
                     isBusy={action.isBusy}
                     onConfirm={() => rollBack()}
                   >
@@ -193,7 +193,7 @@ function SplitDialog({ name, revisions, onClose, onSplit }: SplitProps) {
     });
   return (
     <Dialog title="Split traffic" onClose={onClose}>
-      <p class="muted">Whole percents that make 100. The next runs see the change.</p>
+      <p class="muted">Whole percentages that add up to 100. The next runs see the change.</p>
       {shown.map(({ number }) => (
         <TextField
           key={number}

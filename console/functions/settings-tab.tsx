@@ -50,11 +50,14 @@ export function SettingsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void }
               kind="primary"
               title={fn.public ? `Make ${name} private?` : `Let anybody call ${name}?`}
               isBusy={action.isBusy}
-              onConfirm={() => change({ public: !fn.public }, fn.public ? "It is private." : "It is public.")}
+              onConfirm={() =>
+                change(
+                  { public: !fn.public },
+                  fn.public ? "The function is private." : "The function is public.",
+                )
+              }
             >
-              {fn.public
-                ? "Callers without a key are refused from now on."
-                : "No key is asked for at its URL."}
+              {fn.public ? "From now on callers without a key are refused." : "Its URL needs no key."}
             </Confirm>
           </div>
         )}
@@ -65,18 +68,18 @@ export function SettingsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void }
             ["Memory", `${limits.memoryMb} MB`],
             ["Processor", formatDuration(limits.cpuMs)],
             ["Wall time", formatDuration(limits.wallMs)],
-            ["At once", limits.concurrency ?? "as many as there is room for"],
+            ["At once", limits.concurrency ?? "no limit"],
             ["Result", formatBytes(limits.resultBytes)],
             ["Log lines", limits.logLines.toLocaleString("en-GB")],
             ["Requests", limits.subrequests],
           ]}
         />
       </Section>
-      <Environment env={fn.env} onChange={(env) => change({ env }, "The settings are changed.")} />
+      <Environment env={fn.env} onChange={(env) => change({ env }, "The settings were changed.")} />
       <SecretNames ofFunction={name} />
       {may("deploy") && (
         <Section title="Remove it">
-          <p class="muted">Its URL and hooks stop at once. Runs that were recorded stay.</p>
+          <p class="muted">Its URL and hooks stop working at once. Recorded runs stay.</p>
           <div class="actions">
             <Confirm
               action="Remove the function"
@@ -85,7 +88,7 @@ export function SettingsTab({ fn, onChanged }: { fn: Fn; onChanged: () => void }
               onConfirm={() =>
                 action.run(async () => {
                   await unwrap(client().DELETE("/v1/functions/{name}", { params }));
-                  toast(`${name} is removed.`);
+                  toast(`${name} was removed.`);
                   go("/functions");
                 })
               }

@@ -35,12 +35,13 @@ export function TagsDialog({ name, revision: { id, number, tags }, onClose, onCh
     change(async () => {
       const params = { path: { name, tag: given } };
       await unwrap(client().DELETE("/v1/functions/{name}/tags/{tag}", { params }));
-      return `The tag ${given} is gone.`;
+      return `The tag ${given} was removed.`;
     });
   return (
     <Dialog title={`Tags of revision ${number}`} onClose={onClose}>
       <p class="muted">
-        <code>{`${name}@tag`}</code> calls the revision that has the tag. A tag has one revision: it moves.
+        <code>{`${name}@tag`}</code> calls the revision with the tag. A tag belongs to one revision: setting
+        it here moves it.
       </p>
       {tags.map((given) => (
         <div key={given} class="actions">
@@ -60,7 +61,7 @@ export function TagsDialog({ name, revision: { id, number, tags }, onClose, onCh
       <footer>
         <Button onClick={onClose}>Close</Button>
         <Button kind="primary" onClick={give} disabled={action.isBusy || tag.trim() === ""}>
-          Give the tag
+          Set the tag
         </Button>
       </footer>
     </Dialog>

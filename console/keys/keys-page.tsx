@@ -32,7 +32,7 @@ export function KeysPage() {
     action.run(async () => {
       await unwrap(client().DELETE("/v1/keys/{id}", { params: { path: { id } } }));
       query.reload();
-      return "It is revoked: within a second it opens nothing.";
+      return "The key is revoked: it stops working within a second.";
     });
   const rotate = (id: string) =>
     action.run(async () => {
@@ -73,11 +73,11 @@ export function KeysPage() {
               action="Rotate"
               isQuiet
               kind="primary"
-              title={`Give ${key.name} another secret?`}
+              title={`Give ${key.name} a new secret?`}
               isBusy={action.isBusy}
               onConfirm={() => rotate(key.id)}
             >
-              The one before stays valid for an hour.
+              The previous secret stays valid for an hour.
             </Confirm>
             <Confirm
               action="Revoke"
@@ -86,7 +86,7 @@ export function KeysPage() {
               isBusy={action.isBusy}
               onConfirm={() => revoke(key.id)}
             >
-              It opens nothing any more, everywhere, within a second.
+              It stops working everywhere within a second.
             </Confirm>
           </div>
         ),
@@ -95,7 +95,7 @@ export function KeysPage() {
   return (
     <Page
       title="Keys"
-      about="What opens this namespace, to whom, and for how long."
+      about="Keys give access to this namespace, with scopes and an expiry."
       actions={
         <Button kind="primary" onClick={() => setMaking(true)}>
           New key
@@ -105,9 +105,9 @@ export function KeysPage() {
       <Answered of={query}>
         {({ items, nextCursor }) =>
           items.length === 0 ? (
-            <Empty title="No key was made here.">
+            <Empty title="No keys have been created here.">
               <p>
-                The keys of <code>BELLHOP_API_KEY</code> are the operator's, and stand in no list.
+                The keys of <code>BELLHOP_API_KEY</code> are the operator's, and are not listed.
               </p>
             </Empty>
           ) : (
@@ -131,13 +131,13 @@ export function KeysPage() {
         </Dialog>
       )}
       {secret && (
-        <Dialog title="Keep this key" onClose={() => setSecret(undefined)}>
-          <p class="muted">It is shown this once: here, and nowhere again.</p>
+        <Dialog title="Save this key" onClose={() => setSecret(undefined)}>
+          <p class="muted">It is shown only this once.</p>
           <Code label="Key">{secret}</Code>
           <footer>
             <Button onClick={() => void copyText(secret)}>Copy</Button>
             <Button kind="primary" onClick={() => setSecret(undefined)}>
-              I have kept it
+              I have saved it
             </Button>
           </footer>
         </Dialog>

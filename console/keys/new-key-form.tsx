@@ -12,11 +12,11 @@ type Scope = Schemas["Key"]["scopes"][number];
 
 const SCOPES: readonly (readonly [Scope, string])[] = [
   ["read", "see everything but secrets"],
-  ["write", "make and change tasks, queues, runs"],
+  ["write", "create and change tasks, queues, runs"],
   ["deploy", "deploy functions, set secrets"],
   ["invoke", "call functions, run tasks"],
-  ["admin", "all of that, and keys"],
-  ["operator", "all of that in every namespace"],
+  ["admin", "all of the above, and manage keys"],
+  ["operator", "all of the above, in every namespace"],
 ];
 
 const LIVES = [
@@ -85,10 +85,10 @@ export function NewKeyForm({ onMade, onClose }: NewKeyProps) {
       <div class="form-row">
         <ChoiceField label="It expires" value={days} options={LIVES} onChange={setDays} />
         <TextField
-          label="For these functions alone"
+          label="Only for these functions"
           value={functions}
           onInput={setFunctions}
-          hint="Names with commas; left empty: for all."
+          hint="Names separated by commas; leave empty for all functions."
           fault={faultOf(fault, "functions")}
         />
       </div>
@@ -96,7 +96,7 @@ export function NewKeyForm({ onMade, onClose }: NewKeyProps) {
       <footer>
         <Button onClick={onClose}>Close</Button>
         <Button kind="primary" type="submit" disabled={action.isBusy || name === "" || scopes.length === 0}>
-          Make the key
+          Create the key
         </Button>
       </footer>
     </form>

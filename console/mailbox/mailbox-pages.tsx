@@ -52,14 +52,14 @@ export function MailboxPage() {
             return (
               <Empty title="E-mails are sent here, not captured.">
                 <p>
-                  With <code>EMAIL_CAPTURE=true</code> they would be kept and shown here.
+                  With <code>EMAIL_CAPTURE=true</code> they would be stored and shown here.
                 </p>
               </Empty>
             );
           if (answer.items.length === 0)
             return (
-              <Empty title="No e-mail was captured.">
-                <p>What tasks of the type e-mail would send is shown here.</p>
+              <Empty title="No e-mails have been captured.">
+                <p>E-mails that tasks would send are shown here.</p>
               </Empty>
             );
           return (

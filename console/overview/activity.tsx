@@ -32,7 +32,7 @@ export function Activity() {
       title="Activity"
       aside={
         <Segments
-          label="How far back"
+          label="Period"
           value={within}
           options={SPANS}
           onChange={(span) => search.set({ span: span === "1h" ? undefined : span })}
@@ -58,7 +58,7 @@ function Charts({ step, figures }: { step: string; figures: Figures }) {
         said={`${sum(succeeded)} succeeded, ${sum(failed)} failed, ${sum(other)} cancelled or skipped`}
       >
         <Chart
-          label={`Runs that ended, ${per}, by outcome`}
+          label={`Ended runs ${per}, by outcome`}
           isBars
           at={at}
           series={[
@@ -86,7 +86,7 @@ function Charts({ step, figures }: { step: string; figures: Figures }) {
         }
       >
         <Chart
-          label="Runs that were due and had not begun, and runs under way"
+          label="Runs that were due and had not begun, and active runs"
           at={at}
           series={[
             { label: "Waiting", color: "--bar-warn", values: waiting },
@@ -106,7 +106,7 @@ function WorkersFigure({ figures: { at, workers, slots, busySlots } }: { figures
       said={`at most ${most(workers)}, ${most(busySlots)} of ${most(slots)} slots taken`}
     >
       <Chart
-        label="Workers, and slots of theirs that were taken"
+        label="Workers, and their taken slots"
         at={at}
         series={[
           { label: "Workers", color: "--bar-good", values: workers },

@@ -43,8 +43,8 @@ async function readNeeds(): Promise<Need[]> {
     },
     {
       items: missed.items,
-      one: "run missed what is expected of it",
-      many: "runs missed what is expected of them",
+      one: "run missed its expectation",
+      many: "runs missed their expectations",
       to: "/runs?expectation=missed",
     },
     {
@@ -59,7 +59,7 @@ async function readNeeds(): Promise<Need[]> {
       .filter(({ items }) => items.length > 0)
       .map(({ items, one, many, to }) => ({ text: count(items, one, many), to })),
     ...findLate(queues.items, new Date()).map(({ name, waiting, oldestWaitingAt }) => ({
-      text: `${waiting.toLocaleString("en-GB")} wait in the queue ${name}, the oldest since ${formatAgo(oldestWaitingAt!)}`,
+      text: `${waiting.toLocaleString("en-GB")} runs wait in the queue ${name}, the oldest since ${formatAgo(oldestWaitingAt!)}`,
       to: `/queues/${name}`,
     })),
     ...findFailing(failed.items).map(({ taskId, name, failures }) => ({

@@ -56,7 +56,7 @@ function Begin() {
             Write a function
           </LinkButton>
         )}
-        {may("write") && <LinkButton to="/tasks/new">Make a task</LinkButton>}
+        {may("write") && <LinkButton to="/tasks/new">Create a task</LinkButton>}
       </div>
     </Empty>
   );

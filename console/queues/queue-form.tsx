@@ -44,7 +44,7 @@ export function QueueForm({ queue, onSaved, onClose }: QueueFormProps) {
         }),
       );
       onSaved(name);
-      return `The limits of ${name} hold.`;
+      return `The limits of ${name} are set.`;
     });
   return (
     <form
@@ -65,26 +65,26 @@ export function QueueForm({ queue, onSaved, onClose }: QueueFormProps) {
         />
       )}
       <TextField
-        label="Runs at once"
+        label="Concurrent runs"
         type="number"
         value={concurrency}
         onInput={setConcurrency}
-        hint="Left empty: as many as there is room for."
+        hint="Leave empty for no limit."
         fault={faultOf(fault, "concurrency")}
       />
       <div class="form-row">
         <TextField
-          label="Runs that begin"
+          label="Run starts"
           type="number"
           value={limit}
           onInput={setLimit}
-          hint="Left empty: no rate."
+          hint="Leave empty for no rate limit."
           fault={faultOf(fault, "rate")}
         />
         <TextField label="in" value={per} onInput={setPer} hint="Such as 1s, 1m or 1h." />
       </div>
       <TextField
-        label="Of each concurrency key, at once"
+        label="Concurrent runs per concurrency key"
         type="number"
         value={perKey}
         onInput={setPerKey}

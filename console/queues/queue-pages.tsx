@@ -56,7 +56,7 @@ export function QueuesPage() {
   return (
     <Page
       title="Queues"
-      about="What runs share: how many at once, how many in a while, and whether at all."
+      about="Queues limit how many runs are active at once and how often they start, and can be paused."
       actions={
         may("write") && (
           <Button kind="primary" onClick={() => setMaking(true)}>
@@ -68,7 +68,7 @@ export function QueuesPage() {
       <Answered of={query}>
         {({ items }) =>
           items.length === 0 ? (
-            <Empty title="There is no queue." />
+            <Empty title="There are no queues." />
           ) : (
             <Table caption="Queues" columns={COLUMNS} rows={items} keyOf={({ name }) => name} />
           )
@@ -126,19 +126,19 @@ function QueueActions({ queue, onChanged }: { queue: Queue; onChanged: () => voi
     void action.run(async () => {
       await unwrap(client().POST("/v1/queues/{name}/pause", { params }));
       onChanged();
-      return `${name} is paused: what runs ends, nothing new begins.`;
+      return `${name} is paused: active runs finish, no new ones start.`;
     });
   const resume = () =>
     void action.run(async () => {
       await unwrap(client().POST("/v1/queues/{name}/resume", { params }));
       onChanged();
-      return `${name} goes on.`;
+      return `${name} is resumed.`;
     });
   const remove = () =>
     action.run(async () => {
       await unwrap(client().DELETE("/v1/queues/{name}", { params }));
       go("/queues");
-      return `${name} is deleted.`;
+      return `${name} was deleted.`;
     });
   return (
     <>
@@ -206,18 +206,21 @@ function QueueDetail({ queue }: { queue: Queue }) {
         <Section title="Limits">
           <Facts
             of={[
-              ["At once", concurrency ?? "as many as there is room for"],
+              ["At once", concurrency ?? "no limit"],
               ["Rate", sayRate(rate)],
-              ["Of each key, at once", perKey?.concurrency ?? "any"],
-              ["Of each key, rate", sayRate(perKey?.rate ?? null)],
-              ["On a 429", restOn429 ? "the queue rests as long as the answer says" : "the queue goes on"],
+              ["Concurrent runs per key", perKey?.concurrency ?? "any"],
+              ["Rate per key", sayRate(perKey?.rate ?? null)],
+              [
+                "On a 429",
+                restOn429 ? "the queue pauses for as long as the response says" : "the queue continues",
+              ],
             ]}
           />
         </Section>
-        <Section title="What they wait for">
+        <Section title="Waiting for">
           <Facts
             of={[
-              ["Others to end", number(waitingFor.concurrency)],
+              ["Other runs to end", number(waitingFor.concurrency)],
               ["The rate", number(waitingFor.rate)],
               ["The pause to end", number(waitingFor.paused)],
               ["A worker", number(waitingFor.slot)],
@@ -225,11 +228,11 @@ function QueueDetail({ queue }: { queue: Queue }) {
           />
         </Section>
       </div>
-      <Section title="Who runs and waits" aside={<Link href={`/runs?queue=${name}`}>All runs</Link>}>
+      <Section title="Active and waiting runs" aside={<Link href={`/runs?queue=${name}`}>All runs</Link>}>
         <Answered of={runs}>
           {({ items }) =>
             items.length === 0 ? (
-              <Empty title="Nothing runs or waits here.">
+              <Empty title="No runs are active or waiting here.">
                 <LinkButton to={`/tasks?queue=${name}`}>Its tasks</LinkButton>
               </Empty>
             ) : (

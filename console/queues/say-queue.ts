@@ -10,13 +10,13 @@ export function sayRate(rate: Queue["rate"]): string {
 }
 
 const REASONS = [
-  ["concurrency", "for others to end"],
+  ["concurrency", "for other runs to end"],
   ["rate", "for the rate"],
   ["paused", "for the pause to end"],
   ["slot", "for a worker"],
 ] as const;
 
-/** `3 wait for others to end, 1 for a worker`; undefined: none waits. */
+/** `3 wait for other runs to end, 1 for a worker`; undefined: none waits. */
 export function sayWaits({ waitingFor }: Pick<Queue, "waitingFor">): string | undefined {
   const parts = REASONS.filter(([name]) => waitingFor[name] > 0).map(
     ([name, text]) => `${waitingFor[name]} ${text}`,

@@ -48,7 +48,7 @@ export function RunLog({ runId, isOver }: { runId: string; isOver: boolean }) {
             ) : (
               <LogLines lines={items} />
             )}
-            {nextCursor && <Link href={search.with({ logs: nextCursor })}>Further lines</Link>}
+            {nextCursor && <Link href={search.with({ logs: nextCursor })}>More lines</Link>}
           </>
         )}
       </Answered>

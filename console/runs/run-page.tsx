@@ -75,7 +75,7 @@ function RunActions({ run, onChanged }: { run: Run; onChanged: () => void }) {
             onClick={() =>
               void act(async () => {
                 await unwrap(client().POST("/v1/dead-letters/{id}/redrive", { params }));
-                return "It is tried again.";
+                return "The run is being retried.";
               })
             }
           >
@@ -88,11 +88,11 @@ function RunActions({ run, onChanged }: { run: Run; onChanged: () => void }) {
             onConfirm={() =>
               act(async () => {
                 await unwrap(client().DELETE("/v1/dead-letters/{id}", { params }));
-                return "It is discarded.";
+                return "The dead letter was discarded.";
               })
             }
           >
-            The run stays as failed, and is no dead letter any more.
+            The run stays as failed, and is no longer a dead letter.
           </Confirm>
         </>
       )}
@@ -104,7 +104,7 @@ function RunActions({ run, onChanged }: { run: Run; onChanged: () => void }) {
           onConfirm={() =>
             act(async () => {
               await unwrap(client().POST("/v1/runs/{id}/cancel", { params }));
-              return run.state === "running" ? "It was asked to stop." : "It is cancelled.";
+              return run.state === "running" ? "The run was asked to stop." : "The run is cancelled.";
             })
           }
         >
@@ -146,12 +146,12 @@ function ReplayDialog({ run, onClose, onReplayed }: ReplayProps) {
         }),
       );
       onReplayed(made.id);
-      return "The replay is on its way.";
+      return "The replay has been created.";
     });
   };
   return (
     <Dialog title="Replay this run" onClose={onClose}>
-      <p class="muted">A new run, with what this one was given. This one stays as it is.</p>
+      <p class="muted">Creates a new run with the input of this one, which stays as it is.</p>
       {hasInput && (
         <AreaField
           label="Input, as JSON"
@@ -160,7 +160,7 @@ function ReplayDialog({ run, onClose, onReplayed }: ReplayProps) {
           rows={8}
           fault={fault}
           hint={
-            isKept ? undefined : "It was too large to be shown; left empty, the one that is kept is used."
+            isKept ? undefined : "The input is too large to show; leave this empty to use the stored one."
           }
         />
       )}
@@ -292,13 +292,13 @@ function Waterfall({ run }: { run: Run }) {
   if (spans.length === 0)
     return (
       <p class="muted">
-        It is due <Time at={run.scheduledFor} isExact />.
+        Due <Time at={run.scheduledFor} isExact />.
       </p>
     );
   const from = spans[0]!.from;
   const whole = Math.max(1, ...spans.map(({ to }) => to - from));
   return (
-    <Section title="Course" aside={`${formatDuration(whole)} from its instant on`}>
+    <Section title="Course" aside={`${formatDuration(whole)} since its instant`}>
       <ol class="waterfall card">
         {spans.map(({ name, tone, from: start, to, detail, level }, index) => (
           <li key={index} data-level={level}>

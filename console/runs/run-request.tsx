@@ -20,7 +20,7 @@ export function RunRequest({ taskId, at }: RunRequestProps) {
         task.type === "http" && (
           <Section
             title="Request"
-            aside={task.updatedAt > at && "as its task has it now: it was changed since"}
+            aside={task.updatedAt > at && "as in its task now, which was changed since"}
           >
             <Code label="Method and address">{`${task.method} ${task.url}`}</Code>
             {Object.keys(task.headers ?? {}).length > 0 && <Json label="Headers" value={task.headers} />}

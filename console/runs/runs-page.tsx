@@ -49,7 +49,7 @@ export function RunsPage() {
   return (
     <Page
       title="Runs"
-      about="Everything that ran, runs or is about to, newest first."
+      about="All past, active and upcoming runs, newest first."
       actions={
         may("write") && (
           <BulkOffer
@@ -87,8 +87,8 @@ export function RunsPage() {
       <Answered of={query}>
         {({ items, nextCursor }) =>
           items.length === 0 ? (
-            <Empty title={isFiltered ? "No run matches." : "Nothing ran yet."}>
-              <p>{isFiltered ? "Loosen the filter above." : "Invoke a function, or give one a schedule."}</p>
+            <Empty title={isFiltered ? "No run matches." : "Nothing has run yet."}>
+              <p>{isFiltered ? "Relax the filter above." : "Invoke a function, or give one a schedule."}</p>
             </Empty>
           ) : (
             <>

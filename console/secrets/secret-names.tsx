@@ -41,10 +41,10 @@ export function SecretNames({ ofFunction }: { ofFunction?: string }) {
     action.run(async () => {
       await deleteSecret(ofFunction, secret);
       query.reload();
-      return `${secret} is deleted.`;
+      return `${secret} was deleted.`;
     });
   return (
-    <Section title={ofFunction === undefined ? "Of the namespace" : "Secrets"}>
+    <Section title={ofFunction === undefined ? "The namespace's secrets" : "Secrets"}>
       <Answered of={query}>
         {({ items }) =>
           items.length === 0 ? (
@@ -72,7 +72,7 @@ export function SecretNames({ ofFunction }: { ofFunction?: string }) {
                         isBusy={action.isBusy}
                         onConfirm={() => remove(name)}
                       >
-                        Whatever reads it finds nothing from now on.
+                        Functions and tasks that read it no longer find it.
                       </Confirm>
                     ),
                 },

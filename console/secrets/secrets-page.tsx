@@ -5,7 +5,7 @@ export function SecretsPage() {
   return (
     <Page
       title="Secrets"
-      about="Values that tasks and functions read and nobody sees: they are sealed, and only their names are shown. A function's own stand with the function."
+      about="Values that tasks and functions read and nobody sees: they are encrypted, and only their names are shown. A function's own secrets are on its page."
     >
       <SecretNames />
     </Page>

@@ -47,7 +47,7 @@ export async function goToProvider(): Promise<string | undefined> {
 export async function returnFromProvider(query: string): Promise<string | undefined> {
   const stored = sessionStorage.getItem(STORED);
   sessionStorage.removeItem(STORED);
-  if (stored === null) return "This tab did not begin to sign in: begin here.";
+  if (stored === null) return "The sign-in did not begin in this tab: begin here.";
   const { place, ...kept } = JSON.parse(stored) as Attempt;
   try {
     const session = await post<Schemas["ConsoleSession"]>("/console/oidc/finish", { ...kept, query });

@@ -48,7 +48,7 @@ export async function signInByKey(key: string, isOwn = false): Promise<string | 
   const client = createClient({ baseUrl: apiUrl, key, ...namespace });
   try {
     const { data, error } = await client.GET("/v1/whoami");
-    if (!data) return error?.detail ?? "The key was not taken.";
+    if (!data) return error?.detail ?? "The key was not accepted.";
     keepKey(key, isOwn);
     change({ key, caller: data, client });
     return undefined;

@@ -41,7 +41,7 @@ export function SignIn() {
       >
         <div>
           <h1>Bellhop</h1>
-          <p class="muted">Sign in with an API key. It stays in this tab and goes when you close it.</p>
+          <p class="muted">Sign in with an API key. It stays in this tab and is gone when you close it.</p>
         </div>
         <TextField
           label="API key"

@@ -100,7 +100,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
               <span class="muted small">{entry.kind}</span>
             </div>
           ))}
-          {entries.length === 0 && <p class="muted">Nothing has that name.</p>}
+          {entries.length === 0 && <p class="muted">Nothing matches.</p>}
         </div>
       </div>
     </dialog>

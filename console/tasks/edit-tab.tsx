@@ -34,7 +34,7 @@ export function EditTab({ task, onChanged }: { task: Task; onChanged: () => void
         }),
       );
       onChanged();
-      return "The task is changed.";
+      return "The task was changed.";
     });
   const fault = action.error === undefined ? undefined : toFault(action.error);
   return (
@@ -44,7 +44,7 @@ export function EditTab({ task, onChanged }: { task: Task; onChanged: () => void
         rows={22}
         value={text}
         onInput={setText}
-        fault={"fault" in input ? input.fault : isObject ? undefined : "A task is an object."}
+        fault={"fault" in input ? input.fault : isObject ? undefined : "A task must be an object."}
       />
       <Section
         title="What changes"

@@ -23,7 +23,7 @@ export function HistoryTab({ id }: { id: string }) {
     <Answered of={query}>
       {({ items, nextCursor }) =>
         items.length === 0 ? (
-          <Empty title="Nothing is recorded." />
+          <Empty title="Nothing has been recorded." />
         ) : (
           <>
             <ol class="section">

@@ -21,7 +21,7 @@ import { emptyTask, type TaskForm, toTaskBody } from "./task-form.ts";
 
 const TYPES = [
   ["function", "Run a function"],
-  ["http", "Call an address"],
+  ["http", "Call a URL"],
   ["email", "Send an e-mail"],
 ] as const;
 
@@ -37,7 +37,7 @@ export function NewTaskPage() {
     void action.run(async () => {
       const made = await unwrap(client().POST("/v1/tasks", { body: body as never }));
       if (!made) throw new Error("the API did not show the task");
-      toast("The task is made.");
+      toast("The task was created.");
       go(`/tasks/${made.id}`);
     });
   return (
@@ -67,14 +67,14 @@ export function NewTaskPage() {
               label="Name"
               value={form.name}
               onInput={(name) => change({ name })}
-              hint="For people; may be left empty."
+              hint="For people; optional."
               fault={faultOf(fault, "name")}
             />
             <TextField
               label="Key"
               value={form.key}
               onInput={(key) => change({ key })}
-              hint="Yours: a second task of this key is refused."
+              hint="Your own name for it: a second task with this key is refused."
               fault={faultOf(fault, "key")}
             />
           </div>
@@ -90,7 +90,7 @@ export function NewTaskPage() {
           <Section title="When it runs">
             <SchedulePreview schedule={toSchedule(form.schedule)} />
           </Section>
-          <Command title="The same by the API" text={toCurl(apiUrl, body)} label="Request" />
+          <Command title="The same with the API" text={toCurl(apiUrl, body)} label="Request" />
           <Command title="The same on the command line" text={toBellhop(body)} label="Command" />
         </div>
       </div>

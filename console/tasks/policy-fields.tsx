@@ -6,7 +6,7 @@ const OVERLAPS = [
   ["skip", "skip the next one (the default)"],
   ["wait", "let the next one wait"],
   ["allow", "run both"],
-  ["cancel-previous", "cancel the one before"],
+  ["cancel-previous", "cancel the previous one"],
 ] as const;
 
 const CATCH_UPS = [
@@ -32,13 +32,13 @@ export function PolicyFields({ form, change, fault }: Omit<TaskFieldsProps, "fau
       <div class="form">
         <div class="form-row">
           <ChoiceField
-            label="While the run before is under way"
+            label="While the previous run is active"
             value={form.overlap}
             options={OVERLAPS}
             onChange={(overlap) => change({ overlap })}
           />
           <ChoiceField
-            label="Of instants that were missed, run"
+            label="For missed instants, run"
             value={form.catchUp}
             options={CATCH_UPS}
             onChange={(catchUp) => change({ catchUp })}
@@ -46,18 +46,18 @@ export function PolicyFields({ form, change, fault }: Omit<TaskFieldsProps, "fau
         </div>
         <div class="form-row">
           <TextField
-            label="Attempts at most"
+            label="Maximum attempts"
             type="number"
             value={form.maxAttempts}
             onInput={(maxAttempts) => change({ maxAttempts })}
-            hint="Left empty: as the API has it."
+            hint="Leave empty for the default."
             fault={faultOf(fault, "retry")}
           />
           <TextField
             label="Timeout of an attempt"
             value={form.timeout}
             onInput={(timeout) => change({ timeout })}
-            hint="Such as 30s; left empty: as the API has it."
+            hint="Such as 30s; leave empty for the default."
             fault={faultOf(fault, "timeout")}
           />
           <TextField

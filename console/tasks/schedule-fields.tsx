@@ -10,7 +10,7 @@ interface ScheduleFieldsProps {
 const LABELS = {
   every: ["Every", "Such as 10s, 15m, 2h or 1d."],
   cron: ["Cron expression", "Minute, hour, day, month, weekday; with a sixth field in front, seconds."],
-  rrule: ["Rule", "As RFC 5545 has it: FREQ, BYDAY, BYHOUR and so on."],
+  rrule: ["Rule", "As in RFC 5545: FREQ, BYDAY, BYHOUR and so on."],
   delay: ["After", "Such as 30s, 10m or 2h."],
 } as const;
 

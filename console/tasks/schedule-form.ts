@@ -1,10 +1,10 @@
 /** What somebody enters as a schedule, and what the API takes. Pure. */
 export const KINDS = [
-  ["every", "Again and again"],
+  ["every", "On an interval"],
   ["cron", "By a cron expression"],
   ["rrule", "By a calendar rule"],
   ["at", "Once, at an instant"],
-  ["delay", "Once, after a while"],
+  ["delay", "Once, after a delay"],
   ["none", "Once, now"],
 ] as const;
 export type Kind = (typeof KINDS)[number][0];

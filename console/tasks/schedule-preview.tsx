@@ -28,7 +28,7 @@ export function SchedulePreview({ schedule }: { schedule: WireSchedule | undefin
       client().POST("/v1/schedules/preview", { body: { schedule: given, count: ON_STRIP } }),
     );
   });
-  if (!schedule) return <p class="muted">It runs once, as soon as it is made.</p>;
+  if (!schedule) return <p class="muted">It runs once, as soon as it is created.</p>;
   if (query.error !== undefined) return <Problem error={query.error} />;
   if (!query.data) return <Loading />;
   return (

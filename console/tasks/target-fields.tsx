@@ -69,7 +69,7 @@ function HttpFields({ form, change, faults, fault }: TaskFieldsProps) {
         rows={4}
         value={form.body}
         onInput={(body) => change({ body })}
-        hint="Left empty, none is sent."
+        hint="Leave empty to send none."
         fault={faults["body"] ?? faultOf(fault, "body")}
       />
     </>
@@ -84,7 +84,7 @@ function EmailFields({ form, change, fault }: TaskFieldsProps) {
           label="To"
           value={form.to}
           onInput={(to) => change({ to })}
-          hint="Several, with commas between them."
+          hint="Separate several with commas."
           fault={faultOf(fault, "to")}
           required
         />

@@ -45,7 +45,7 @@ export function TaskActions({ task: { id, state, schedule }, onChanged, onGone }
           onClick={() =>
             void act(async () => {
               await unwrap(client().POST("/v1/tasks/{id}/pause", { params }));
-              return "It is paused.";
+              return "The task is paused.";
             })
           }
         >
@@ -58,7 +58,7 @@ export function TaskActions({ task: { id, state, schedule }, onChanged, onGone }
           onClick={() =>
             void act(async () => {
               await unwrap(client().POST("/v1/tasks/{id}/resume", { params }));
-              return "It goes on.";
+              return "The task is resumed.";
             })
           }
         >
@@ -76,11 +76,11 @@ export function TaskActions({ task: { id, state, schedule }, onChanged, onGone }
           onConfirm={() =>
             act(async () => {
               await unwrap(client().POST("/v1/tasks/{id}/cancel", { params }));
-              return "It is cancelled.";
+              return "The task is cancelled.";
             })
           }
         >
-          It fires no more, and what waits is cancelled. Its history stays.
+          It no longer fires, and its waiting runs are cancelled. Its history stays.
         </Confirm>
       )}
       {may("write") && (state === "cancelled" || state === "completed") && (
@@ -92,11 +92,11 @@ export function TaskActions({ task: { id, state, schedule }, onChanged, onGone }
             action.run(async () => {
               await unwrap(client().DELETE("/v1/tasks/{id}", { params }));
               onGone();
-              return "It is deleted.";
+              return "The task was deleted.";
             })
           }
         >
-          There is no way back.
+          This cannot be undone.
         </Confirm>
       )}
       {isFilling && (
@@ -144,8 +144,8 @@ function BackfillDialog({ id, onClose, onBegun }: BackfillProps) {
     setCounted(undefined);
   };
   return (
-    <Dialog title="Run what lies in the past" onClose={onClose}>
-      <p class="muted">A run for each instant of the schedule in this span that has none yet.</p>
+    <Dialog title="Run past instants" onClose={onClose}>
+      <p class="muted">Creates a run for each instant of the schedule in this period.</p>
       <div class="form-row">
         <TextField label="From" type="datetime-local" value={from} onInput={change(setFrom)} />
         <TextField label="To" type="datetime-local" value={to} onInput={change(setTo)} />

@@ -59,8 +59,8 @@ export function TaskPage({ id }: { id: string }) {
             {found.state === "paused" && (
               <p class="note">
                 {found.pausedReason === "failures"
-                  ? "It was paused because its runs failed again and again. Look at what failed, then resume it."
-                  : "It is paused: nothing is due until it is resumed."}
+                  ? "The task was paused because its runs kept failing. Check the failures, then resume it."
+                  : "The task is paused: nothing is due until it is resumed."}
               </p>
             )}
             {found.scheduleError && <p class="problem">{found.scheduleError}</p>}
@@ -82,10 +82,10 @@ const ON_STRIP = 50;
 
 const OVERLAPS: Record<Task["overlap"], string> = {
   ...{ skip: "the instant is skipped", wait: "the run waits", allow: "both run" },
-  "cancel-previous": "the one before is cancelled",
+  "cancel-previous": "the previous one is cancelled",
 };
 const CATCH_UPS: Record<NonNullable<Task["catchUp"]>["policy"], string> = {
-  ...{ latest: "only the latest is made up for", all: "all are made up for", none: "none is made up for" },
+  ...{ latest: "only the latest is run", all: "all are run", none: "none is run" },
 };
 
 /** The schedule in plain words, and when it fires next. */
@@ -102,7 +102,7 @@ function When({ task: { id, schedule, updatedAt, state, overlap, catchUp } }: { 
     unwrap(client().GET("/v1/tasks/{id}/next", { params: { path: { id }, query: { count: ON_STRIP } } })),
   );
   if (!schedule)
-    return <p class="muted">It has no schedule: it runs when it is made, and when somebody runs it.</p>;
+    return <p class="muted">It has no schedule: it runs when it is created, and when somebody runs it.</p>;
   return (
     <section class="card section">
       <strong>{words.data?.description ?? "…"}</strong>
@@ -113,7 +113,7 @@ function When({ task: { id, schedule, updatedAt, state, overlap, catchUp } }: { 
             <InstantStrip items={items} />
             <p class="muted small">
               While the run before is under way: {OVERLAPS[overlap]}
-              {catchUp && `; of instants that were missed: ${CATCH_UPS[catchUp.policy]}`}.{" "}
+              {catchUp && `; of missed instants ${CATCH_UPS[catchUp.policy]}`}.{" "}
               {items.length > SHOWN && !isLong && (
                 <Button kind="plain" onClick={() => setLong(true)}>
                   {`Show ${items.length} instants`}
@@ -137,8 +137,8 @@ function RunsTab({ id }: { id: string }) {
     <Answered of={query}>
       {({ items }) =>
         items.length === 0 ? (
-          <Empty title="It has not run yet.">
-            <p>Its runs stand here as they come.</p>
+          <Empty title="This task has not run yet.">
+            <p>Its runs will appear here.</p>
           </Empty>
         ) : (
           <Section title="Last 60 runs" aside={<Link href={`/runs?taskId=${id}`}>All runs</Link>}>

@@ -85,7 +85,7 @@ export function TasksPage() {
   return (
     <Page
       title="Tasks"
-      about="What is to run, and when."
+      about="What runs, and when."
       actions={
         may("write") && (
           <>
@@ -133,15 +133,15 @@ export function TasksPage() {
       <Answered of={query}>
         {({ items, nextCursor }) =>
           items.length === 0 ? (
-            <Empty title={isFiltered ? "No task matches." : "There is no task yet."}>
+            <Empty title={isFiltered ? "No task matches." : "There are no tasks yet."}>
               <p>
                 {isFiltered
-                  ? "Loosen the filter above."
-                  : "A task runs a function, calls an address or sends an e-mail, once or on a schedule."}
+                  ? "Relax the filter above."
+                  : "A task runs a function, calls a URL or sends an e-mail, once or on a schedule."}
               </p>
               {!isFiltered && may("write") && (
                 <LinkButton kind="primary" to="/tasks/new">
-                  Make a task
+                  Create a task
                 </LinkButton>
               )}
             </Empty>

@@ -14,11 +14,11 @@ const ROWS: readonly { name: Name; title: string; about: string }[] = [
   { name: "tasks", title: "Tasks", about: "that may still fire" },
   { name: "functions", title: "Functions", about: "that are deployed" },
   { name: "codeBytes", title: "Code", about: "of all revisions" },
-  { name: "concurrentRuns", title: "Runs at once", about: "running, or to be completed later" },
-  { name: "slotsShare", title: "Slots", about: "slots of all workers, taken by its runs" },
-  { name: "runsPerDay", title: "Runs a day", about: "made today, UTC" },
-  { name: "storedBytes", title: "Stored", about: "of runs, logs and functions' keys, as measured last" },
-  { name: "followers", title: "Streams", about: "of logs and events, open at once" },
+  { name: "concurrentRuns", title: "Concurrent runs", about: "active, or to be completed later" },
+  { name: "slotsShare", title: "Slots", about: "slots of all workers taken by its runs" },
+  { name: "runsPerDay", title: "Runs per day", about: "created today, UTC" },
+  { name: "storedBytes", title: "Stored", about: "of runs, logs and functions' keys, as last measured" },
+  { name: "followers", title: "Streams", about: "open streams of logs and events" },
   { name: "requests", title: "Requests", about: "of this key, at this API" },
 ];
 
@@ -28,7 +28,7 @@ const show = (name: Name, value: number) =>
 export function UsagePage() {
   const query = useQuery("usage", () => unwrap(client().GET("/v1/usage")), { everyMs: EVERY_MS });
   return (
-    <Page title="Usage" about="What this namespace uses, and how much it may.">
+    <Page title="Usage" about="This namespace's usage and limits.">
       <Answered of={query}>{(usage) => <UsageTable usage={usage} />}</Answered>
     </Page>
   );

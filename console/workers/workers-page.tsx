@@ -45,12 +45,15 @@ const COLUMNS: Column<Worker>[] = [
 export function WorkersPage() {
   const query = useQuery("workers", () => unwrap(client().GET("/v1/workers")), { everyMs: EVERY_MS });
   return (
-    <Page title="Workers" about="The processes that run what is due. With nothing to do there may be none.">
+    <Page
+      title="Workers"
+      about="The processes that execute runs. When there is nothing to do, there may be none."
+    >
       <Answered of={query}>
         {({ items }) =>
           items.length === 0 ? (
-            <Empty title="No worker runs.">
-              <p>That is well where nothing is due: one is started when something is.</p>
+            <Empty title="No workers are running.">
+              <p>That is fine while nothing is due: one starts when something is.</p>
             </Empty>
           ) : (
             <Table caption="Workers" columns={COLUMNS} rows={items} keyOf={({ id }) => id} />

@@ -115,7 +115,7 @@ describe("the console", { skip, timeout: 600_000 }, () => {
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
     await button(page, "Tags").first().click();
     await page.getByRole("dialog").getByLabel("Tag", { exact: true }).fill("next");
-    await page.getByRole("dialog").getByRole("button", { name: "Give the tag" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Set the tag" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Remove the tag next" }).waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
     await page.getByRole("table").getByText("@next").waitFor();
@@ -143,7 +143,7 @@ describe("the console", { skip, timeout: 600_000 }, () => {
     // Nobody reloads: the third run comes by itself.
     await page.locator("tbody tr", { hasText: "succeeded" }).nth(2).waitFor();
     await button(page, "Pause").click();
-    await page.getByText("It is paused: nothing is due until it is resumed.").waitFor();
+    await page.getByText("The task is paused: nothing is due until it is resumed.").waitFor();
     await page.locator("tbody a").last().click();
     await heading(page, "tick").waitFor();
     await page.getByText('"tock"').waitFor();

@@ -43,7 +43,7 @@ describe("the console in use", { skip, timeout: 600_000 }, () => {
     await help.close();
     await call("PUT", "/v1/functions/door", { files: { "door.ts": "export default () => 'open';\n" } });
     await button(page, "Redrive").click();
-    await page.getByText("It is tried again.").waitFor();
+    await page.getByText("The run is being retried.").waitFor();
     await page.locator(".page-head .badge", { hasText: "succeeded" }).waitFor();
     assertQuiet(console);
   });
@@ -57,7 +57,7 @@ describe("the console in use", { skip, timeout: 600_000 }, () => {
     await call("POST", "/v1/tasks", { type: "function", function: "pass", input: {}, queue: "gate" });
     await page.getByText("its queue is paused").waitFor();
     await button(page, "Resume").click();
-    await page.getByText("Nothing runs or waits here.").waitFor();
+    await page.getByText("No runs are active or waiting here.").waitFor();
     assertQuiet(console);
   });
 
@@ -71,7 +71,7 @@ describe("the console in use", { skip, timeout: 600_000 }, () => {
     const page = await console.visit("/tasks?label=wave%3Dfirst");
     await page.getByRole("link", { name: "Next page" }).click();
     await button(page, "Change all that match").click();
-    await page.getByLabel("What is done").selectOption("cancel");
+    await page.getByLabel("Action").selectOption("cancel");
     await page.getByText("5,000 tasks would change.").waitFor();
     await button(page, "Cancel 5,000").click();
     await heading(page, "Cancel tasks").waitFor();

@@ -96,7 +96,7 @@ async function goThrough(page: Page, signInLink: string, journey: Journey): Prom
   await journey.click(link("Schedule it"));
   await heading("New task");
   await journey.click(button("Make the task"));
-  await page.getByText("The task is made.").waitFor();
+  await page.getByText("The task was created.").waitFor();
   journey.done("it has a schedule");
   await page.locator("tbody tr", { hasText: "succeeded" }).first().waitFor();
   await journey.click(page.locator("tbody a").last());
