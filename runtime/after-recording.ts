@@ -1,4 +1,4 @@
-/** Once attempts are recorded: what was dropped is told, and what became of their runs is counted. */
+/** After attempts are recorded: logs what was dropped, and counts what became of their runs. */
 import type { EndConsumer } from "../core/run-ends/run-ends.ts";
 import type { EndedRun, EndState } from "../core/store/runs/end.ts";
 import type { FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";

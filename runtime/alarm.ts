@@ -1,4 +1,4 @@
-/** One timer that is only ever moved forward: whoever wants it later than it is set gets it sooner. */
+/** One timer that only ever moves forward: a caller that wants it later than it is set gets it sooner. */
 import type { Clock } from "../core/clock.ts";
 
 export interface Alarm {

@@ -1,7 +1,7 @@
 /**
- * The time of one attempt. It runs from the beginning; `hold` stops it while the run waits for room in its worker, and
- * `begin` has it run anew, from nothing: what an attempt may take is its author's, how long a worker is busy is not. The
- * run's own deadline goes on all the time.
+ * The time of one attempt. It runs from the start; `hold` stops it while the run waits for room in its worker, and
+ * `begin` restarts it from zero: the author limits how long an attempt may take, not how long a worker is busy. The
+ * run's own deadline is never stopped.
  */
 import type { Clock } from "../core/clock.ts";
 

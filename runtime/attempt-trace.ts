@@ -1,4 +1,4 @@
-/** An attempt as others see it: its span, and what log lines say of it. */
+/** An attempt as others see it: its span, and what its log lines contain. */
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { TriedAttempt } from "../core/store/runs/finish.ts";
 import { NO_SPAN, type Span, type SpanAttributes, type Tracer } from "../core/telemetry/tracing.ts";

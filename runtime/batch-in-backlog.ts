@@ -1,5 +1,5 @@
 /**
- * How claims and records of runs that end one by one become batches while more runs are due than there is room for. One
+ * Makes batches of claims and records of runs that end one by one, while more runs are due than there is room for. One
  * claim costs the database as much as fifty of its runs do, one record as much as thirty. Pure.
  */
 import { CLAIM_BATCH } from "./decide-claim.ts";

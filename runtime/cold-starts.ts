@@ -1,4 +1,4 @@
-/** The first cold start of each revision is recorded with it: by a statement of its own, once for each worker. */
+/** Records the first cold start of each revision with the revision: by a separate statement, once per worker. */
 const MAX_KNOWN = 10_000;
 
 export interface ColdStarts {

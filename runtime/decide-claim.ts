@@ -1,4 +1,4 @@
-/** Where a worker's next claim looks. Pure. */
+/** Decides where a worker's next claim looks. Pure. */
 
 export const CLAIM_BATCH = 500;
 

@@ -1,7 +1,7 @@
 /**
- * How a worker ends. States: receiving → draining (takes nothing more, finishes what it can) → letting go (what is left
- * is stopped, and given back where another worker may start it) → recording (the last rows) → gone. Its heart beats
- * until the last row is written: a run that is recorded late must still be its own.
+ * How a worker ends. States: receiving → draining (takes nothing more, finishes what it can) → letting go (the rest is
+ * stopped, and given back if another worker may start it) → recording (the last rows) → gone. It sends heartbeats until
+ * the last row is written: a run that is recorded late must still be its own.
  */
 import { closeInTime } from "../core/close-in-time.ts";
 import type { Notifier } from "../core/store/notify.ts";

@@ -1,4 +1,4 @@
-/** How the log of a function's run tells that an attempt failed: the last line of it, whatever the failure was. */
+/** The last log line of a function's failed attempt, which describes the failure. */
 import type { RunError } from "../core/domain/run-errors.ts";
 import type { AttemptLogLine } from "../core/store/runs/finish.ts";
 import { GUEST_LIMITS } from "../functions/guest/limits.ts";

@@ -1,7 +1,7 @@
 /**
- * running → queued for what the table says is this worker's and nobody here knows: a claim whose answer was lost with
- * its connection. The answer may also be late only. Therefore what was found is looked at again once every claim that
- * was under way then has begun its runs or failed: what is still unknown then, nobody will begin.
+ * running → queued for runs that the table assigns to this worker and that nobody here knows: a claim whose response
+ * was lost with its connection. The response may also just be late. The runs found are therefore checked again once
+ * every claim that was in progress has begun its runs or failed: nobody will begin those that are still unknown.
  */
 export interface ForgottenRun {
   id: string;

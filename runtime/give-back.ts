@@ -1,4 +1,4 @@
-/** running → queued: another worker's to start anew; the attempt does not count. */
+/** running → queued: for another worker to start anew; the attempt does not count. */
 import type { Clock } from "../core/clock.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";

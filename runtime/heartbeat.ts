@@ -1,6 +1,6 @@
 /**
- * What a worker's row says of it: that it lives, how many of its slots are taken, whether it drains. States: working →
- * draining (told by the next beat) → gone (its row is removed, or left to run out).
+ * What a worker's row says about it: that it lives, how many of its slots are taken, whether it drains. States: working
+ * → draining (reported by the next beat) → gone (its row is removed, or left to expire).
  */
 
 import type { Store } from "../core/store/database.ts";

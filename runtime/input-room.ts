@@ -1,6 +1,7 @@
 /**
- * How many bytes of large inputs a worker holds at a time. A run: waits for room (first come, first served) → has it until
- * it is recorded. While one waits nothing is claimed: so few are held that another worker might begin.
+ * Limits the bytes of large inputs that a worker holds at a time. A run: waits for room (first come, first served) →
+ * has it until it is recorded. While one waits nothing is claimed, so that this worker holds few runs that another
+ * could begin.
  */
 import { getHeapStatistics } from "node:v8";
 

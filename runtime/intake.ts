@@ -1,11 +1,11 @@
 /**
- * From bells to claimed runs. One claim is under way at a time; what rings meanwhile joins the next one, so claims
- * grow into batches by themselves. `decideClaim` says whether it asks for the runs that bells name or, where there is
- * more work than room, for the best of the table: a bell then means no more than that there is one run to be claimed.
- * Such a claim waits a moment for more slots to be free (`wantsMoreSlots`).
+ * From bells to claimed runs. One claim is in progress at a time; bells that ring meanwhile join the next one, so
+ * claims become batches by themselves. `decideClaim` decides whether it asks for the runs that bells name or, if there
+ * is more work than room, for the best in the table: a bell then only means that there is one more run to claim. Such
+ * a claim waits a moment for more free slots (`wantsMoreSlots`).
  *
- * States of a bell: early (a timer holds it) → waiting → dealt with: its run was claimed, or is gone, or is early, or
- * another was claimed in its place. States of the intake: open → closed (bells are refused, the claim under way still
+ * States of a bell: early (a timer holds it) → waiting → handled: its run was claimed, or is gone, or is early, or
+ * another was claimed in its place. States of the intake: open → closed (bells are refused, the current claim still
  * counts).
  */
 import type { Clock } from "../core/clock.ts";

@@ -1,7 +1,7 @@
 /**
- * What a worker knows of its own lease without asking. The database counts a term from when it hears of a renewal, the
- * worker from when it sent it: what stands by the worker's reckoning stands by the database's. States: held → lapsed (nobody
- * renewed it in time: its runs may be another's) → held, a new term.
+ * What a worker knows about its own lease without asking. The database counts a term from when it receives the renewal,
+ * the worker from when it sent it: a lease that is valid by the worker's reckoning is valid by the database's. States:
+ * held → lapsed (nobody renewed it in time: its runs may belong to another) → held, a new term.
  */
 import type { Clock } from "../core/clock.ts";
 

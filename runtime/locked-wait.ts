@@ -1,4 +1,4 @@
-/** When to look again at a run that is due and was not claimed: another transaction has its row. Pure. */
+/** When to try again to claim a due run whose row another transaction has locked. Pure. */
 
 /** That transaction may be one of a slow client, and last; each look is a claim. */
 const MAX_LOCKED_WAIT_MS = 128;

@@ -1,6 +1,6 @@
 /**
- * What a worker does again and again. A loop: resting → passing → resting …; sooner after a pass that failed. All of
- * them go on until they are stopped, and a pass under way is waited for.
+ * The worker's periodic work. A loop: resting → passing → resting …; sooner after a pass that failed. Loops continue
+ * until they are stopped, and the current pass is awaited.
  */
 import type { Clock } from "../core/clock.ts";
 

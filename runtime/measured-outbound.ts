@@ -1,4 +1,4 @@
-/** The ways out, counted by what became of each request and e-mail. */
+/** Outgoing requests and e-mails, counted by outcome. */
 import type { Egress } from "../core/egress/egress.ts";
 import { EgressError } from "../core/egress/egress-error.ts";
 import type { OutboundMetrics } from "../core/telemetry/metrics/outbound.ts";

@@ -1,4 +1,4 @@
-/** What runs reach the world through, as the settings say. */
+/** How runs reach the world, according to the settings. */
 import type { Settings } from "../core/config/settings.ts";
 import { parseNetworks } from "../core/egress/address-policy.ts";
 import type { Egress } from "../core/egress/egress.ts";

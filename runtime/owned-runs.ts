@@ -1,6 +1,7 @@
 /**
- * What a worker works on, beside what the table says is its own. Runs that only one of the two knows are settled: those
- * of the worker's that are another's by now are stopped, those of the table's that nobody here knows are given back.
+ * Compares the runs that a worker executes with those that the table assigns to it. It settles runs that only one of
+ * the two knows: active runs that now belong to another worker are stopped, and assigned runs that nobody here knows
+ * are given back.
  */
 import { endLostRun } from "../core/store/runs/lost-call.ts";
 import { listOwnedRuns, type OwnedRun } from "../core/store/runs/owned.ts";

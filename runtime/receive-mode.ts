@@ -1,4 +1,4 @@
-/** Which ways of receiving need what. */
+/** What each way of receiving runs needs. */
 
 import type { ReceiveMode } from "../core/domain/lane.ts";
 import { BellhopError } from "../core/errors.ts";

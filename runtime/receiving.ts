@@ -1,4 +1,4 @@
-/** How runs come to a worker: from a lane of the queue, with sweeps of the table behind it, or from events alone. */
+/** How a worker receives runs: from a lane of the queue, with sweeps of the table behind it, or only from events. */
 import type { Clock } from "../core/clock.ts";
 import { type Lane, laneOf, type ReceiveMode } from "../core/domain/lane.ts";
 import type { Hearing } from "../core/queue/hearing.ts";

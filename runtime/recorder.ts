@@ -1,8 +1,8 @@
 /**
- * Records attempts that ended, in batches that make themselves: while one statement is under way, what ends
- * meanwhile gathers for the next; in a backlog it gathers a moment longer (`wantsMore`). Nothing is given up: a batch
- * that fails is tried again until the database answers; one that it refuses is halved until the attempt at fault
- * stands alone and is recorded as failed, without its result.
+ * Records ended attempts, in batches that form by themselves: while one statement is in progress, attempts that end
+ * gather for the next; in a backlog they gather a moment longer (`wantsMore`). Nothing is given up: a batch that fails
+ * is retried until the database responds; a batch that it refuses is halved until the offending attempt is alone and
+ * is recorded as failed, without its result.
  */
 import type { Clock } from "../core/clock.ts";
 import { UNRECORDABLE } from "../core/domain/run-errors.ts";

@@ -1,6 +1,6 @@
 /**
- * How what ended gets into the table, and who hears of it. An attempt: ended → waiting for its batch → recorded, or
- * dropped, where its run is another's by then; only then do those hear of it who must.
+ * How ended attempts get into the table, and who is notified. An attempt: ended → waiting for its batch → recorded, or
+ * dropped if its run belongs to another by then; only then are others notified.
  */
 import type { Clock } from "../core/clock.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";

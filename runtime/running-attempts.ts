@@ -1,6 +1,6 @@
 /**
- * What a worker has in work. An attempt: begun → ended (on its way to its row) → gone; or begun → lost, when the table
- * says that its run is not this worker's any more: then it is stopped and records nothing.
+ * The attempts that a worker executes. An attempt: begun → ended (on its way to its row) → gone; or begun → lost, when
+ * the table says that its run no longer belongs to this worker: then it is stopped and records nothing.
  */
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { OwnedRun } from "../core/store/runs/owned.ts";

@@ -1,9 +1,9 @@
 /**
- * Bells in the order in which they rang. States of a bell: early (a timer holds it) → waiting → dealt with. One that is
- * early counts as dealt with for who brought it.
+ * Bells in the order in which they rang. States of a bell: early (a timer holds it) → waiting → handled. An early bell
+ * counts as handled for the one who delivered it.
  *
  * A run whose row is locked has one timer, however often it rings: held (the timer is set) → waiting, as a bell → held
- * for longer, or, where its bell was dealt with otherwise, forgotten.
+ * for longer or, if its bell was handled otherwise, forgotten.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Bell } from "../core/queue/transport.ts";

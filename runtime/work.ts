@@ -1,6 +1,6 @@
 /**
- * One run in its slot: begun → ended → recorded, or given back, or lost to another worker; then its slot is free. What a
- * failure to record leaves behind is its lease's.
+ * One run in its slot: begun → ended → recorded, or given back, or lost to another worker; then its slot is free. If
+ * recording fails, the lease takes care of the run.
  */
 import type { Clock } from "../core/clock.ts";
 import type { LazyAbort } from "../core/lazy-abort.ts";

@@ -1,4 +1,4 @@
-/** What a worker reads from its environment: an autoscaler hands on exactly these. */
+/** What a worker reads from its environment: an autoscaler passes on exactly these settings. */
 import { FUNCTION_CAP_SETTINGS } from "../core/config/function-caps.ts";
 import type { SettingName } from "../core/config/settings.ts";
 import { SHARED_SETTINGS } from "../core/connections.ts";

@@ -1,6 +1,6 @@
 /**
- * A worker: receives bells, claims runs into its free slots, runs them, records them. It keeps nothing that a crash
- * could lose: what it runs is its lease's. States: running → draining (receives nothing, finishes what it can) → gone.
+ * A worker: receives bells, claims runs into its free slots, runs them, records them. It holds nothing that a crash
+ * could lose: its lease covers its runs. States: running → draining (receives nothing, finishes what it can) → gone.
  */
 import type { Clock } from "../core/clock.ts";
 import type { ReceiveMode } from "../core/domain/lane.ts";

@@ -1,6 +1,6 @@
 /**
- * Retries for whose sake their queue rested, and whose instant comes after the rest: from that on they have their old age
- * (core/store/limits/rejoin-lines.ts). What is lost with the process comes as any other retry does.
+ * Retries that made their queue pause and whose instant comes after the pause: from then on they have their old age
+ * (core/store/limits/rejoin-lines.ts). Those lost with the process come like any other retry.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Store } from "../core/store/database.ts";

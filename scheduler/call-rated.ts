@@ -1,4 +1,4 @@
-/** Runs that wait for a rate are called up at the instant at which the next of them may start. */
+/** Calls up runs that wait for a rate at the instant at which the next of them may start. */
 import type { RatedKey } from "../core/store/limits/find-grantable.ts";
 import { GRANT_BATCH } from "../core/store/limits/grant-permits.ts";
 

@@ -1,4 +1,4 @@
-/** Runs that calls may join are rung at their instants; from then on nobody joins them. */
+/** Rings runs that calls may join at their instants; from then on no call joins them. */
 import type { Clock } from "../core/clock.ts";
 import { type Loop, startLoop } from "../core/loop-rest.ts";
 import type { ClosedRuns } from "../core/store/joins/joinable-runs.ts";

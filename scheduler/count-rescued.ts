@@ -1,4 +1,4 @@
-/** The scheduler's own consumer of ends: metrics and a line of the runs that it rescued. */
+/** The scheduler's own consumer of ends: metrics and a log line for the runs that it rescued. */
 import type { EndConsumer } from "../core/run-ends/run-ends.ts";
 import type { EndedRun, EndState } from "../core/store/runs/end.ts";
 import type { Logger } from "../core/telemetry/log.ts";

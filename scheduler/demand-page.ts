@@ -1,4 +1,6 @@
-/** `/demand`: how much work there is for workers, for autoscalers that ask over HTTP. Beside the probes, without a key. */
+/**
+ * `/demand`: how much work there is for workers, for autoscalers that ask over HTTP. Like the probes, without a key.
+ */
 import { type Demand, totalDemand } from "../core/store/demand.ts";
 import type { Probes } from "../core/telemetry/probes.ts";
 

@@ -1,4 +1,4 @@
-/** Drives the bulk actions that are running, batch by batch, and tells of each batch once it is committed. */
+/** Drives the running bulk actions, batch by batch, and reports each batch once it is committed. */
 
 import type { Clock } from "../core/clock.ts";
 import type { FunctionLimitCaps } from "../core/domain/function-limits.ts";

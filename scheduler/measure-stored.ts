@@ -1,4 +1,4 @@
-/** The job that measures how much namespaces store, where that is limited. */
+/** The job that measures how much data namespaces store, if that is limited. */
 import { listFull, measureStoredBytes } from "../core/store/stored-bytes.ts";
 import { type Job, type JobContext, PassedOver } from "./job.ts";
 

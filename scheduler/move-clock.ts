@@ -1,7 +1,7 @@
 /**
- * Moves the clock for tests on, from one instant at which tasks fire to the next: none is missed on the way. Between two of
- * them a run has as much true time to end as lies between them by the clock, at most 30 s: so one that is quick does not
- * overlap with the next only because no time passes here.
+ * Moves the clock for tests from one instant at which tasks fire to the next, so that none is missed on the way.
+ * Between two instants a run gets as much true time to end as the clock has between them, at most 30 s: a quick run
+ * does not overlap with the next one only because no time passes here.
  */
 import type { Clock } from "../core/clock.ts";
 import type { VirtualTime } from "../core/schedule-time.ts";

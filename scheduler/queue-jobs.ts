@@ -1,4 +1,4 @@
-/** The jobs of queues and limits: what no claim or end of a run does for them. */
+/** The jobs of queues and limits: what claims and ends of runs do not do for them. */
 import { adoptWaiting } from "../core/store/limits/adopt-waiting.ts";
 import {
   findGrantableKeys,

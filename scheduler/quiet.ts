@@ -1,9 +1,9 @@
 /**
- * Whether nothing goes on. While there is nothing to do, jobs that do something for runs, or after their ends, look less
- * often: an installation that sleeps costs hardly anything. One cheap look each second, and bells, tell that there is
- * something again; then all of them look at once, so that nothing waits longer for them than it would have.
+ * Detects whether nothing happens. While there is nothing to do, jobs that serve runs, or follow their ends, run less
+ * often: an idle installation costs hardly anything. One cheap query per second, and bells, show that there is
+ * something to do again; then all of them run at once, so that nothing waits longer for them than it would have.
  *
- * lively → quiet, once nothing was to be done for `QUIET_AFTER_MS` → lively, as soon as something is.
+ * lively → quiet, after `QUIET_AFTER_MS` without work → lively, as soon as there is some.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Listener } from "../core/store/listen.ts";

@@ -1,4 +1,4 @@
-/** The jobs that remove what is past its time. */
+/** The jobs that remove expired data. */
 import { removeOldActivity } from "../core/store/activity/fold-activity.ts";
 import { removeExpiredAudit } from "../core/store/audit-log.ts";
 import { removeExpiredBulks } from "../core/store/bulk/bulk-actions.ts";

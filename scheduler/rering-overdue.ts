@@ -1,6 +1,6 @@
 /**
  * Which overdue runs are rung again. A backlog is not a lost bell: each run is rung again after 1 s, then after twice
- * as long each time, up to a minute, so that busy workers are not stormed with bells they cannot serve.
+ * as long each time, up to a minute, so that busy workers are not flooded with bells they cannot serve.
  */
 import type { Bell } from "../core/queue/transport.ts";
 

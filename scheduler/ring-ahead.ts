@@ -1,6 +1,6 @@
 /**
- * Rings staged runs at their instants. Holds bells in memory until then; what is lost with the process is found by
- * the sweep. Bells of one moment travel in one send.
+ * Rings staged runs at their instants. Holds bells in memory until then; the sweep finds those lost with the process.
+ * Bells of one moment travel in one send.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Bell, QueueTransport } from "../core/queue/transport.ts";

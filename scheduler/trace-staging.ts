@@ -1,4 +1,4 @@
-/** A span for each occurrence that is staged: what its attempts are linked to, itself linked to its task's request. */
+/** A span for each staged occurrence: its attempts link to it, and it links to its task's request. */
 import type { Occurrence } from "../core/store/runs/stage.ts";
 import type { Span, Tracer } from "../core/telemetry/tracing.ts";
 

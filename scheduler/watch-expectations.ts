@@ -1,6 +1,6 @@
 /**
- * The watch over what tasks expect: jobs of their own beside the stage loop, so that what hangs there, or never runs, is
- * told all the same.
+ * Watches what tasks expect, in jobs separate from the stage loop, so that lateness is reported even if staging hangs
+ * or never runs.
  */
 
 import { unsentLevel } from "../core/queue/bounded-sends.ts";

@@ -1,6 +1,6 @@
 /**
- * Tells autoscalers how many callers wait here for a worker: as demand in the database, and by a bell where there are
- * more than it was told. States: quiet → telling (some wait, or that some do was told) → quiet.
+ * Reports to autoscalers how many callers wait here for a worker: as demand in the database, and by a bell when there
+ * are more than last reported. States: quiet → reporting (some wait, or waiting callers were reported) → quiet.
  */
 import type { Clock } from "../../core/clock.ts";
 

@@ -1,7 +1,7 @@
 /**
- * Which worker gets a call: the one that has the function's isolates warm. Every API knows the same one without asking,
- * by rendezvous hashing: each worker has a score for each revision, and the highest leads. So a worker that comes takes
- * over its share of the revisions and no others, and one that goes leaves no others behind.
+ * Chooses the worker for a call: the one that has the function's isolates warm. Every API picks the same one without
+ * asking, by rendezvous hashing: each worker has a score for each revision, and the highest wins. A new worker
+ * therefore takes over only its share of the revisions, and one that leaves changes nothing for the others.
  */
 
 export interface Candidate {

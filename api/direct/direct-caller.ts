@@ -1,6 +1,6 @@
 /**
- * Hands a call to a ready worker. A worker that refuses has done nothing, so the next one is asked; one that has taken
- * the call keeps it, whatever happens to it.
+ * Hands a call to a ready worker. A worker that refuses has done nothing, so the next one is asked; a worker that has
+ * taken the call keeps it, whatever happens to it.
  */
 import type { CallerStream } from "../../core/contracts/call-stream.ts";
 import { type DirectCall, type DirectOutcome, NO_PERMIT } from "../../core/contracts/direct-call.ts";

@@ -1,6 +1,6 @@
 /**
- * Callers whose runs wait in the queue. What holds a run there, a permit it waits for say, is the queue's to decide; the
- * worker that claims the run asks for its caller, which is handed over then.
+ * Callers whose runs wait in the queue. The queue decides what a run waits for, such as a permit; the worker that
+ * claims the run asks for its caller, which is then handed over.
  */
 import type { HandOver, HeldCallers } from "./worker-link.ts";
 

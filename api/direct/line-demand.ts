@@ -1,4 +1,4 @@
-/** How many of those who wait count as demand: of a function, no more than may run at once. */
+/** How many of the waiting callers count as demand: for each function, at most as many as may run at once. */
 
 export interface LineDemand {
   /** @param mostAtOnce how many calls of the function run at once; undefined: as many as come */

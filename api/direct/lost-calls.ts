@@ -1,6 +1,6 @@
 /**
- * Calls whose worker is lost. Their runs are ended here before their callers are told, so that both hear the same; what
- * the worker makes of them when it comes back is dropped.
+ * Calls whose worker is lost. Their runs are ended here before their callers are told, so that both say the same; a
+ * result from a worker that comes back is dropped.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall, DirectOutcome } from "../../core/contracts/direct-call.ts";

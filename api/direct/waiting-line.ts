@@ -1,11 +1,10 @@
 /**
- * Calls over HTTP for which no worker has room, or none stands, wait here, in the API, and not in the queue: bodies do
- * not stream by way of a row, and what is claimed from there asks for no share. First come, first served for each
- * function. A place is tried when a call ends, when a worker comes, and a few times a second, since other APIs' calls
- * end, too.
+ * Calls over HTTP wait here, in the API, if no worker has room or none is running. They do not wait in the queue,
+ * because bodies cannot stream through a row and claims ignore shares. First come, first served per function. A place
+ * is tried when a call ends, when a worker comes, and a few times a second, because other APIs' calls end too.
  *
- * A call: offered → taken, or waiting ⇄ renewed and offered again → taken, left by its caller, refused (its caller may not
- * call any more), or given up (the line is full, or it waited too long).
+ * A call: offered → taken, or waiting ⇄ renewed and offered again → taken, abandoned by its caller, refused (its caller
+ * may no longer call), or given up (the line is full, or it waited too long).
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";

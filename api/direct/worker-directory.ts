@@ -1,8 +1,8 @@
 /**
- * The workers that take calls directly, and the connections to them. Looked up when a worker says that it came or went,
- * and every two seconds behind that bell, more often where leases are short. A worker: known → connected → draining (no
- * new calls) → gone, or given up: its lease ran out while the database was there all along. One that cannot be reached
- * for longer than its lease, and still renews it, gets its work by the queue alone.
+ * The workers that take calls directly, and the connections to them. Looked up when a worker's bell says that it came
+ * or left, and otherwise every two seconds, more often if leases are short. A worker: known → connected → draining (no
+ * new calls) → gone, or given up: its lease expired while the database was reachable all along. A worker that cannot
+ * be reached for longer than its lease, but still renews it, gets its work only through the queue.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";

@@ -1,4 +1,4 @@
-/** A call of the sandbox whose caller is behind a connection, and the feed into it, which is there before the sandbox is asked. */
+/** A sandbox call whose caller is behind a connection, and its input feed, which exists before the sandbox is asked. */
 import type { CallerStream, CutReason } from "../../core/contracts/call-stream.ts";
 import type { CallAnswer } from "../../core/contracts/direct-call.ts";
 import type { HttpRequestHead } from "../../core/contracts/http-call.ts";

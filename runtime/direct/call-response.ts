@@ -1,4 +1,4 @@
-/** A response that streams: nothing of it goes out before its run can be seen. */
+/** A streaming response: nothing of it goes out before its run is visible. */
 import type { CallAnswer } from "../../core/contracts/direct-call.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 

@@ -1,9 +1,9 @@
 /**
- * Callers of runs that this worker claimed from the queue: each waits in an API, and is handed over once the run begins,
- * so that both bodies stream as they do in a direct call.
+ * Callers of runs that this worker claimed from the queue: each waits in an API, and is handed over once the run
+ * begins, so that both bodies stream as in a direct call.
  *
- * A run: claimed → asked for its caller, of the API that its row names, as soon as that API is connected → handed over, or
- * nobody's: its caller has left, its API is gone, or cannot be asked in time.
+ * A run: claimed → asks the API that its row names for its caller, as soon as that API is connected → handed over, or
+ * without a caller: the caller has disconnected, or its API is gone or cannot be asked in time.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { CallAnswer, DirectCall } from "../../core/contracts/direct-call.ts";

@@ -1,4 +1,4 @@
-/** A call whose caller was cut off: its run ends as failed with the reason, whatever the function made of it. */
+/** A call whose caller was cut off: its run ends as failed with the reason, whatever the function does. */
 import type { CutReason } from "../../core/contracts/call-stream.ts";
 import { CUT_MESSAGES } from "../../core/contracts/direct-call.ts";
 import { runError } from "../../core/domain/run-errors.ts";

@@ -1,10 +1,10 @@
 /**
- * Calls that the API hands over without the queue. Nothing else is different: they take a slot, obey their limits, are
- * logged, cancelled and recorded like any run, and are never tried again.
+ * Calls that the API hands over without the queue. Otherwise they are like any run: they take a slot, obey their
+ * limits, and are logged, cancelled and recorded, but never retried.
  *
- * A call: offered → refused, or (reserved, where its function has a limit of runs at once) → running → recorded → done,
- * or lost, where its API gave it up meanwhile or this worker cannot record it. How its rows come about is told in
- * direct-record.ts.
+ * A call: offered → refused, or (reserved, if its function has a concurrency limit) → running → recorded → done, or
+ * lost, if its API gave it up meanwhile or this worker cannot record it. direct-record.ts explains how its rows are
+ * written.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { CallerStream } from "../../core/contracts/call-stream.ts";

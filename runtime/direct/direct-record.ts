@@ -1,6 +1,6 @@
 /**
- * How one direct run gets its rows. States: unseen → shown → recorded; unseen → recorded, where it ends before it is
- * shown; either → given up, where its API has recorded its end meanwhile: then it stops, and nothing more is written.
+ * How one direct run gets its rows. States: unseen → shown → recorded; unseen → recorded, if it ends before it is
+ * shown; either → given up, if its API has recorded its end meanwhile: then it stops, and nothing more is written.
  */
 import type { Clock } from "../../core/clock.ts";
 import { keepOriginal } from "../../core/domain/kept-input.ts";

@@ -1,4 +1,4 @@
-/** Direct calls of a worker: its slots, its lease and its way of recording, put together. */
+/** Direct calls of a worker: combines its slots, its lease and its recording. */
 import type { Clock } from "../../core/clock.ts";
 import type { Store } from "../../core/store/database.ts";
 import { MAX_CLAIMED_BYTES } from "../../core/store/runs/claimed-run.ts";

@@ -1,4 +1,4 @@
-/** How a call ends whose caller is there: it hears what the function answered, and of that its run keeps no body. */
+/** The end of a call whose caller is connected: the caller gets the function's response, whose body is not recorded. */
 import type { CutReason } from "../../core/contracts/call-stream.ts";
 import type { DirectOutcome } from "../../core/contracts/direct-call.ts";
 import type { HttpResult } from "../../core/contracts/http-call.ts";

@@ -1,6 +1,6 @@
 /**
- * Direct runs of functions with a limit of runs at once, between their row and their beginning: reserved → begun, or
- * forgotten, where there was no permit. Nobody works on them yet, and still they are this worker's.
+ * Direct runs of functions with a concurrency limit, between their row and their start: reserved → begun, or forgotten
+ * if there was no permit. Nobody executes them yet, but they already belong to this worker.
  */
 import type { Store } from "../../core/store/database.ts";
 import { type DirectRun, type Reservation, reserveDirectRun } from "../../core/store/runs/direct.ts";

@@ -1,7 +1,7 @@
 /**
- * How many of a worker's slots calls may hold that did not come through the queue. Anonymous ones, of whom there may be
- * any number, leave an eighth to those who show a key and to the queue; so do all direct calls of one namespace, since
- * what is over goes through the queue, where everybody's runs are taken by age.
+ * How many of a worker's slots may be held by calls that bypass the queue. Anonymous calls, of which there may be any
+ * number, leave an eighth to callers with a key and to the queue. So do all direct calls of one namespace, because the
+ * excess goes through the queue, where everybody's runs are taken by age.
  */
 import type { DirectCall } from "../../core/contracts/direct-call.ts";
 import { createShares } from "../../core/shares.ts";

@@ -1,4 +1,4 @@
-/** Cancelling: what waits ends at once, what runs is asked to stop. */
+/** Cancelling: waiting runs end at once, active ones are asked to stop. */
 import { sql } from "kysely";
 import type { QueryScope } from "../database.ts";
 import { GRANTED } from "../limits/permits.ts";

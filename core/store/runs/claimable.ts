@@ -1,4 +1,6 @@
-/** Which runs may be claimed, when, and in what order: said here for every statement that claims, looks or counts. */
+/**
+ * Which runs may be claimed, when, and in what order: defined once for every statement that claims, reads or counts.
+ */
 import { unindexed } from "../unindexed.ts";
 
 // `room` is how the release before reads and writes `waiting_for`: both are written, and the index knows that one alone.

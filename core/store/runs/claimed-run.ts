@@ -1,4 +1,4 @@
-/** What a claim hands out, and the end that the claiming statements share. */
+/** What a claim returns, and the tail that the claiming statements share. */
 import { CALL_POLICY, policyWithoutTask, type TaskPolicy } from "../../contracts/task-policy.ts";
 import { type RunTarget, targetOf } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";

@@ -1,8 +1,8 @@
 /**
- * Attempts that whoever was sent their request completes: deferred → what its word makes of it, or, where that comes
- * before the worker has recorded the answer, running → the same: then the worker finds its claim gone. Nobody is heard
- * twice: each takes the row by its claim's number, under its lock. Deferred runs of which nothing was heard in time end
- * like that, too.
+ * Attempts that the server completes after its response: deferred → what its call says or, if the call comes before the
+ * worker has recorded the response, running → the same, and the worker then finds its claim gone. Nothing counts twice:
+ * each call takes the row by its claim's number, under its lock. Deferred runs that nobody completes in time also end
+ * here.
  */
 import type { AttemptRecord } from "../../contracts/run.ts";
 import { policyWithoutTask, type TaskPolicy } from "../../contracts/task-policy.ts";

@@ -1,4 +1,4 @@
-/** dead → queued: a redrive gives a run its whole allowance of attempts again. */
+/** dead → queued: a redrive gives a run all its attempts again. */
 import { type RawBuilder, sql } from "kysely";
 import type { QueryScope } from "../database.ts";
 import { tellRedriven } from "../events/record.ts";

@@ -1,4 +1,4 @@
-/** running → deferred: the attempt goes on elsewhere, and its worker is done with it. */
+/** running → deferred: the attempt continues elsewhere, and its worker is done with it. */
 import { ANSWERED, FENCED, VERDICTS, writeLines } from "./end.ts";
 
 /** Of runs that nobody has asked to stop: those end as cancelled instead. */

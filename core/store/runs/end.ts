@@ -1,8 +1,8 @@
 /**
- * How a run ends. Whoever ends one takes its open row by id, claim number and worker, or under a lock, in a CTE `gone`;
- * the final row is made of exactly what was taken: one row taken, one row written. An attempt after which the run goes
- * on leaves the row open instead, behind the same fence. Each statement answers with what everybody who must know is
- * told (`EndedRun`).
+ * How a run ends. Whoever ends a run takes its open row by id, claim number and worker, or under a lock, in a CTE
+ * `gone`; the final row is built from exactly what was taken: one row taken, one row written. An attempt after which
+ * the run continues leaves the row open instead, behind the same fence. Each statement returns everything that others
+ * need to know about the end (`EndedRun`).
  */
 import { EVENTS_OF } from "../../domain/callbacks.ts";
 import { MAX_ORIGINAL_INPUT_BYTES } from "../../domain/kept-input.ts";

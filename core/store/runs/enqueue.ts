@@ -1,4 +1,4 @@
-/** Runs that are made at once, on somebody's word: "run now", invocations and replays. */
+/** Runs that are created at once, by request: "run now", invocations and replays. */
 
 import { DEFAULT_PRIORITY, type PlacedRun, placeInQueue, type QueuePlace } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";

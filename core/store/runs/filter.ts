@@ -1,6 +1,6 @@
 /**
- * What a filter of runs means, and by which indexes runs are found. Open runs and finished ones are walked apart where
- * the days have an index that the open partition is too busy for.
+ * What a filter of runs means, and which indexes find them. Open and finished runs are walked separately if the day
+ * partitions have an index that would cost the open partition too much.
  */
 import { type RawBuilder, sql } from "kysely";
 import type { RunFilter } from "../../contracts/run-filter.ts";

@@ -1,4 +1,4 @@
-/** Looks at runs that may be claimed, and claims none. Those that wait for a permit are not seen. */
+/** Reads runs that may be claimed, and claims none. Runs that wait for a permit are not included. */
 import type { QueryScope } from "../database.ts";
 import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts";
 import { TIMEOUT_MS } from "./claimed-run.ts";

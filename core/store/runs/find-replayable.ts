@@ -1,4 +1,4 @@
-/** What a replay must know of the run that it replays, and of what that was a run of, in one look. */
+/** Everything a replay must know of the original run and its origin, in one query. */
 import type { ReplayFacts } from "../../domain/replay.ts";
 import type { QueryScope } from "../database.ts";
 import { IS_QUEUE_THERE } from "./queue-there.ts";

@@ -1,6 +1,6 @@
 /**
- * running → what the attempt made of it, in batches. Every line is fenced by run, worker and claim number: a run
- * that was rescued meanwhile is not touched, and its late logs are dropped with its late result.
+ * running → the result of the attempt, in batches. Every row is fenced by run, worker and claim number: a run that was
+ * rescued meanwhile is not touched, and its late logs are dropped with its late result.
  */
 import type pg from "pg";
 import type { Store } from "../database.ts";

@@ -1,8 +1,9 @@
 /**
- * Occurrences that may not start yet because of others of their task. A held run's states: `instant` (staged while an
- * earlier run was open: nothing is decided before its instant) → started, skipped, cancelled, or `overlap` (it waits for
- * its turn) → started. No claim looks at it until it is started (claimable.ts). Who decides holds the lock of the task,
- * as does who stages: no run of the line comes meanwhile, though one may end. Order of locks: tasks, then runs.
+ * Occurrences that may not start yet because of other runs of their task. A held run's states: `instant` (staged while
+ * an earlier run was open: nothing is decided before its instant) → started, skipped, cancelled, or `overlap` (it
+ * waits for its turn) → started. No claim considers it until it is started (claimable.ts). Code that decides, or
+ * stages, holds the task's lock: no run joins the line meanwhile, though one may end. Order of locks: tasks, then
+ * runs.
  */
 
 /** Of a run by this name. */

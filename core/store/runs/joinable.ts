@@ -1,4 +1,4 @@
-/** Runs that calls join before their instant: how they are made, and changed while they wait. */
+/** Runs that calls join before their instant: how they are created, and changed while they wait. */
 import { DEFAULT_PRIORITY, placeInQueue } from "../../domain/limit-keys.ts";
 import { taskCancelled } from "../../domain/task-cancelled.ts";
 import { notFound } from "../../errors.ts";

@@ -1,4 +1,4 @@
-/** The spec of a run whose claim brought no more than its type: it is loaded when there is room for it. */
+/** Loads the spec of a run whose claim brought only its type, once there is room for it. */
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import type { QueryScope } from "../database.ts";
 import { unindexed } from "../unindexed.ts";

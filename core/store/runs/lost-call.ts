@@ -1,6 +1,6 @@
 /**
  * A call whose worker its API has given up. It ends here, by the same fences as the worker's own writes, before its
- * caller is told: what the caller hears and what is recorded cannot differ, whatever the worker does when it comes back.
+ * caller is told: what the caller gets and what is recorded cannot differ, whatever the worker does when it comes back.
  */
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import { WORKER_LOST } from "../../domain/run-errors.ts";

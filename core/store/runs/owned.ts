@@ -1,4 +1,4 @@
-/** What a worker owns by the table: the poll behind its bells. */
+/** What a worker owns according to the table: the poll behind its bells. */
 import { sql } from "kysely";
 import type { QueryScope } from "../database.ts";
 

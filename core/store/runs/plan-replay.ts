@@ -1,4 +1,4 @@
-/** What a replay's row holds, of the run that it replays. */
+/** What a replay's row takes from the original run. */
 import { callDurations } from "../../domain/call-durations.ts";
 import type { FunctionLimitCaps } from "../../domain/function-limits.ts";
 import { isRequest } from "../../domain/kept-input.ts";

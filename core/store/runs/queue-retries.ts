@@ -1,4 +1,4 @@
-/** Retries that waited become queued again. */
+/** Waiting retries become queued again. */
 import type { Store } from "../database.ts";
 import { rejoinLines } from "../limits/rejoin-lines.ts";
 import { FIRST_TURN } from "../limits/turns.ts";

@@ -1,4 +1,4 @@
-/** Reading runs. An id tells when its run was made, which spares the partitions that are older. */
+/** Reading runs. An id contains its run's creation time, so older partitions need not be searched. */
 import { sql } from "kysely";
 import type { AttemptRecord, Run } from "../../contracts/run.ts";
 import type { RunFilter } from "../../contracts/run-filter.ts";

@@ -1,8 +1,8 @@
 /**
- * Runs whose task is given another definition. A claim reads the definition together with the run: one that began
- * before the change was committed would take the run after it, with what was. So each waiting run is put into the table
- * anew: an older claim does not see the new row, and finds the old one gone. What is under way is held until then: it
- * may come back to wait, and be claimed, before.
+ * Runs whose task gets another definition. A claim reads the definition together with the run: one that began before
+ * the change was committed would take the run after it, with the old definition. Therefore each waiting run is
+ * inserted into the table anew: an older claim does not see the new row, and finds the old one gone. Active runs are
+ * locked until then, because they may return to waiting, and be claimed, before.
  */
 import type { Transaction } from "../transaction.ts";
 import { isHeld } from "./held.ts";

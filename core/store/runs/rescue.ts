@@ -1,4 +1,4 @@
-/** running → next attempt, or the end: runs whose worker's lease ran out. */
+/** running → next attempt, or the end: runs whose worker's lease has expired. */
 import { sql } from "kysely";
 import type { AttemptRecord } from "../../contracts/run.ts";
 import { policyWithoutTask } from "../../contracts/task-policy.ts";

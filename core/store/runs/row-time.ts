@@ -1,7 +1,8 @@
 /**
- * A run's times by one clock, the database's. A worker that claimed a run was told when it began and tells the attempt's
- * times from there. Whoever could not know, or has a clock of their own, says how long the attempt took; so does each line,
- * how far into it it came. The row says when it began, and nothing said so happened later than now.
+ * A run's times by one clock, the database's. A worker that claimed a run was told when it began and counts the
+ * attempt's times from there. Code that could not know, or has its own clock, says how long the attempt took; each log
+ * line says how far into the attempt it came. The row says when it began, and no time derived this way is later than
+ * now.
  */
 
 /** SQL: the instant `ms` after `startedAt`; null `ms`: now. */

@@ -1,4 +1,4 @@
-/** Held runs (held.ts) whose instant or turn has come: what becomes of each is decided and written. */
+/** Held runs (held.ts) whose instant or turn has come: decides and writes what happens to each. */
 import { decideOverlap, type Overlap, type RunLine } from "../../domain/overlap.ts";
 import { type SkippedInstants, skipOne } from "../../domain/skipped.ts";
 import type { Store } from "../database.ts";

@@ -1,4 +1,4 @@
-/** Instants that become no runs, since their namespaces have begun as many on that day as they may. */
+/** Instants that become no runs, because their namespaces have reached their limit of runs for the day. */
 import type { SkippedInstants } from "../../domain/skipped.ts";
 import { utcDayOf } from "../../domain/utc-day.ts";
 import type { DailyLimits } from "../daily-limits.ts";

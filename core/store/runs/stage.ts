@@ -1,4 +1,4 @@
-/** Due tasks become queued runs: what the scheduler decides, written. */
+/** Due tasks become queued runs: writes what the scheduler decides. */
 import { sql } from "kysely";
 import { type CatchUp, type DueDecision, decideDue, MISSED_AFTER_MS } from "../../domain/catch-up.ts";
 import { dueOf, type Expectation } from "../../domain/expectation.ts";

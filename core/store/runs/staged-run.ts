@@ -1,4 +1,4 @@
-/** A run that is ready at an instant: what is rung. */
+/** A run that is ready at an instant, as it is rung. */
 export interface StagedRun {
   runId: string;
   availableAt: Date;

@@ -1,7 +1,7 @@
 /**
- * Which of the tasks, or of the retries, that are due a pass takes. A pass that is not the first of a backlog is shared
- * between namespaces: it walks from one to the next, takes an equal share from each that has some due, and fills up with
- * what has been due for longest. So another namespace's is taken a pass or two after its instant, however many are due.
+ * Which of the due tasks, or retries, a pass takes. A pass that is not the first of a backlog is shared between
+ * namespaces: it walks from one to the next, takes an equal share from each that has some due, and fills up with those
+ * due for longest. Another namespace's are therefore taken a pass or two after their instant, however many are due.
  * Each pass of a store begins where the last one ended, the first one anywhere.
  */
 import { randomUUID } from "node:crypto";
