@@ -81,7 +81,7 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   app.onError((error, context) => {
     // No text in the database holds U+0000: nothing has such a name.
     if (isRefusedValue(error) && new URL(context.req.url).pathname.includes("%00"))
-      return answerProblem(context, new BellhopError("not_found", 404, "There is nothing of this name."));
+      return answerProblem(context, new BellhopError("not_found", 404, "Nothing has this name."));
     return answerProblem(context, toBellhopError(error, log, spanOf(context).logFields));
   });
   return app;

@@ -93,7 +93,7 @@ function noProfile(name: string, by: string): Failure {
   return new Failure(`There is no profile ${JSON.stringify(name)}, which ${by} names.`, {
     exitCode: EXIT.forbidden,
     code: "no_profile",
-    hint: `bellhop login --profile ${name} makes it; bellhop profiles shows those there are.`,
+    hint: `bellhop login --profile ${name} creates it; bellhop profiles list shows the profiles.`,
   });
 }
 

@@ -56,7 +56,7 @@ export async function readTaskDefinition(cli: Cli, options: TaskOptions): Promis
   if (!("type" in definition))
     throw usageFailure(
       "Say what the task does.",
-      "Give --http URL, --function NAME, --email ADDRESS, or --file.",
+      "Pass --http URL, --function NAME, --email ADDRESS, or --file.",
     );
   return definition;
 }

@@ -82,7 +82,7 @@ function toProblem(error: unknown, { status, statusText }: Response): Problem {
       ...UNTYPED,
       title: "Not Modified",
       status,
-      detail: "It is the one you have.",
+      detail: "Your version is current.",
       code: "not_modified",
     };
   const detail = typeof error === "string" && error !== "" ? error : `HTTP ${status}`;

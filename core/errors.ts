@@ -41,7 +41,7 @@ const DATABASE_RETRY_SECONDS = 2;
 
 /** 503: nothing is wrong with what was asked. */
 export function databaseUnavailable(): BellhopError {
-  const message = "The database does not answer right now; try again.";
+  const message = "The database does not respond right now; try again.";
   return new BellhopError("database_unavailable", 503, message, [], DATABASE_RETRY_SECONDS);
 }
 

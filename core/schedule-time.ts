@@ -50,7 +50,7 @@ export function createVirtualTime(standsAt: Date): VirtualTime {
     async advance(to, signal) {
       if (advancing) {
         const until = advancing.to.toISOString();
-        throw conflict(`The clock is being advanced to ${until}: wait until it is there.`, "clock_advancing");
+        throw conflict(`The clock is being advanced to ${until}: wait until it arrives.`, "clock_advancing");
       }
       const ended = Promise.withResolvers<void>();
       advancing = { to, end: ended.resolve };

@@ -18,7 +18,7 @@ export const activityFeature: Feature = {
         "Ended runs by outcome, lateness, backlog and workers. Schedulers count every ten seconds; a day is kept.",
       access: "read",
       query: activityQuery,
-      answers: { 200: { is: "Slices of the time asked for.", schema: activityOutput } },
+      answers: { 200: { is: "Slices of the requested period.", schema: activityOutput } },
       async handle({ parts: { store, clock }, owner: { namespaceId, scopes }, query: { within } }) {
         const span = divideSpan(clock.now(), within);
         const slices = await readActivity(store, namespaceId, span, isOperator(scopes));

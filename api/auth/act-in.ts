@@ -10,7 +10,7 @@ import type { Keyring } from "./keyring.ts";
 
 const OWN_ALONE = "This key acts only in its own namespace: leave Bellhop-Namespace out.";
 const FIRST_MISSING =
-  "The first namespace that this token is granted is not there: name another of them in Bellhop-Namespace, or in the console's address (/console/@name).";
+  "The first namespace that this token is granted does not exist: name another of them in Bellhop-Namespace, or in the console's address (/console/@name).";
 const NOT_GRANTED = "This token is granted nothing in the namespace that Bellhop-Namespace names.";
 
 export const NAMESPACE_HEADER = "bellhop-namespace";

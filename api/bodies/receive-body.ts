@@ -26,7 +26,7 @@ export function holdBytes({ bodies }: Pick<Edge, "bodies">, claimant: Claimant):
   let held = 0;
   function add(bytes: number): void {
     if (!bodies.take(claimant, bytes))
-      throw new BusyError("too_many_bodies", "Too many request bodies are on their way; try again soon.");
+      throw new BusyError("too_many_bodies", "Too many request bodies are in transit; try again soon.");
     held += bytes;
   }
   return {

@@ -53,8 +53,8 @@ export const bulkFeature: Feature = {
       },
       body: { schema: bulkInput },
       answers: {
-        200: { is: "Of a dry run: how many match.", schema: dryRunOutput },
-        202: { is: "It is running.", schema: bulkOutput, headers: ["location"] },
+        200: { is: "For a dry run: how many match.", schema: dryRunOutput },
+        202: { is: "The bulk action is running.", schema: bulkOutput, headers: ["location"] },
       },
       errors: { 422: ["count_too_slow"], 429: ["too_many_bulk_actions"] },
       async handle({ parts, context, owner, body }) {
@@ -122,7 +122,9 @@ export const bulkFeature: Feature = {
         },
       },
       params,
-      answers: { 200: { is: "It is aborted, or, of an erasure, asked to end.", schema: bulkOutput } },
+      answers: {
+        200: { is: "The bulk action is aborted or, for an erasure, asked to end.", schema: bulkOutput },
+      },
       errors: { 404: ["not_found"], 409: ["bulk_action_ended", "deletion_not_abortable"] },
       async handle({ parts: { store }, owner, params: { id } }) {
         const { namespaceId, scopes } = owner;

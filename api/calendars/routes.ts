@@ -59,8 +59,8 @@ export const calendarFeature: Feature = {
       entity: calendarEntity,
       mayBeMinimal: true,
       answers: {
-        200: { is: "The calendar, as it is now.", schema: calendarOutput },
-        201: { is: "The calendar, which is new.", schema: calendarOutput },
+        200: { is: "The calendar, as changed.", schema: calendarOutput },
+        201: { is: "The new calendar.", schema: calendarOutput },
       },
       errors: { 409: ["too_many_calendars"] },
       async handle({ parts: { store, time, notifier }, context, owner: { namespaceId }, params: { name } }) {
@@ -78,7 +78,7 @@ export const calendarFeature: Feature = {
       operationId: "listCalendars",
       summary: "List the calendars by name",
       access: "read",
-      answers: { 200: { is: "All of them, without their dates.", schema: calendarListOutput } },
+      answers: { 200: { is: "All calendars, without their dates.", schema: calendarListOutput } },
       async handle({ parts: { store }, owner: { namespaceId } }) {
         const calendars = await listCalendars(store, namespaceId);
         return { status: 200, body: { items: calendars.map(toWireCalendarSummary), nextCursor: null } };
@@ -111,7 +111,7 @@ export const calendarFeature: Feature = {
       audit,
       params,
       entity: calendarEntity,
-      answers: { 204: { is: "It is gone." } },
+      answers: { 204: { is: "The calendar is removed." } },
       errors: { 404: ["not_found"], 409: ["calendar_in_use"] },
       async handle({ parts: { store }, owner: { namespaceId }, params: { name } }) {
         if (!hasKeyForm(name)) throw notFound("calendar", name);

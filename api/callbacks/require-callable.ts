@@ -18,7 +18,7 @@ export async function requireCallable(
       if ("type" in callback && callback.type === "email" && defaultSender === "none")
         throw invalidField(
           `on.${event}.${index}.to`,
-          "an e-mail would find no sender: the operator has set none (EMAIL_FROM)",
+          "e-mails need a sender, and the operator has set none (EMAIL_FROM)",
         );
       await requireTarget(scope, namespaceId, callback, `on.${event}.${index}`);
     }

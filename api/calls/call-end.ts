@@ -69,7 +69,7 @@ function describeEnd(end: Exclude<CallEnd, { state: "succeeded" }>): BellhopErro
     return new BellhopError(
       "run_not_finished",
       504,
-      "The run has not ended yet; it goes on, and Bellhop-Run-Id names it.",
+      "The run has not ended yet; it continues, and Bellhop-Run-Id names it.",
     );
   }
   if (end.state === "cancelled") return new BellhopError("run_cancelled", 409, PROBLEM_CODES.run_cancelled);

@@ -166,7 +166,7 @@ async function invokeDirectly(
 /** 503 where too many wait. */
 export function demandWaitingPlace({ waiter }: Pick<ApiParts, "waiter">): void {
   if (waiter.count < MAX_WAITING_CALLERS) return;
-  const message = "Too many callers wait for a worker. Try again soon, or ask with Prefer: respond-async.";
+  const message = "Too many callers are waiting for a worker. Try again soon, or use Prefer: respond-async.";
   throw new BellhopError("too_many_waiting", 503, message);
 }
 

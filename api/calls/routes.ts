@@ -60,12 +60,12 @@ const callQuery = z.object({
   }),
   debounce: jsonParameter(
     debounceField,
-    "Calls of the function with the same key, each within the wait after the one before, become one run: the last one's. An object as JSON; needs `Prefer: respond-async`.",
+    "Calls of the function with the same key, each within the wait after the previous one, become one run: the last one's. An object as JSON; needs `Prefer: respond-async`.",
     { key: "order-7", wait: "5s", max: "1m" },
   ).optional(),
   collect: jsonParameter(
     collectField,
-    "Calls become one run, whose input is the list of theirs: so many at most, and as long after the first. An object as JSON; needs `Prefer: respond-async`.",
+    "Calls become one run, whose input is the list of their inputs: up to this many, and this long after the first. An object as JSON; needs `Prefer: respond-async`.",
     { size: 100, wait: "1s" },
   ).optional(),
 });
@@ -101,7 +101,7 @@ function readJoining(
   if ((debounce || collect) && !isAsync)
     throw invalidField(
       debounce ? "debounce" : "collect",
-      "goes with Prefer: respond-async: such a run waits for further calls",
+      "needs Prefer: respond-async, because such a run waits for further calls",
     );
   if (debounce) return { debounce };
   return collect && { collect };

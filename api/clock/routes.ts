@@ -37,7 +37,7 @@ export const clockFeature: Feature = {
       audit: { not: "The clock for tests is of no installation that is in use." },
       idempotency: { by: null, why: "An advance to an instant may be repeated as it is." },
       body: { schema: advanceInput },
-      answers: { 200: { is: "It stands there.", schema: clockOutput } },
+      answers: { 200: { is: "The clock has arrived.", schema: clockOutput } },
       errors: { 404: ["clock_not_virtual"], 409: ["clock_advancing"], 503: ["clock_stopped"] },
       async handle({ parts: { time: given, stopping }, context, body: { by, to } }) {
         const time = requireVirtual(given);
@@ -57,20 +57,20 @@ function requireVirtual(time: ScheduleTime): VirtualTime {
   throw new BellhopError(
     "clock_not_virtual",
     404,
-    "Schedules see the true time here. npm start -- --clock=virtual has a clock that is advanced.",
+    "Schedules see the true time here. npm start -- --clock=virtual has a clock that you can advance.",
   );
 }
 
 function refuseTarget(now: Date, target: Date, field: "by" | "to"): void {
   if (target < now)
-    throw invalidField(field, `lies before the clock's ${now.toISOString()}: it never goes back`);
+    throw invalidField(field, `is before the clock's ${now.toISOString()}: the clock never goes back`);
   if (target.getTime() - now.getTime() > MAX_ADVANCE_MS)
-    throw invalidField(field, "lies more than 3660 days ahead of the clock");
+    throw invalidField(field, "is more than 3660 days ahead of the clock");
 }
 
 const stoppedAt = (reached: Date) =>
   new BellhopError(
     "clock_stopped",
     503,
-    `The API stops: the clock stands at ${reached.toISOString()}. Advance it again.`,
+    `The API is stopping: the clock stands at ${reached.toISOString()}. Advance it again.`,
   );

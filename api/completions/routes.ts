@@ -31,11 +31,11 @@ const attemptOver = () =>
   new BellhopError(
     "attempt_over",
     410,
-    "The attempt is over: it was completed before, timed out, was cancelled or is tried anew.",
+    "The attempt has ended: it was completed before, timed out, was cancelled or is being retried.",
   );
 
 const bodyTooLarge = () =>
-  new BellhopError("body_too_large", 413, `This takes at most ${MAX_COMPLETION_BYTES} bytes.`);
+  new BellhopError("body_too_large", 413, `The body may have at most ${MAX_COMPLETION_BYTES} bytes.`);
 
 const completeRun = defineRoute({
   method: "POST",
@@ -50,7 +50,7 @@ const completeRun = defineRoute({
   },
   idempotency: { by: null, why: "An attempt ends once: who repeats the call hears that it is over." },
   ownBody: { content: { "application/json": completionInput } },
-  answers: { 200: { is: "It was taken.", schema: completionOutput, headers: ["bellhop-run-id"] } },
+  answers: { 200: { is: "The call was accepted.", schema: completionOutput, headers: ["bellhop-run-id"] } },
   errors: {
     400: ["bad_request", "invalid_json"],
     404: ["completion_token_unknown"],

@@ -32,7 +32,8 @@ export async function readSignInBody<Schema extends z.ZodType>(
   maxBytes: number,
 ): Promise<z.output<Schema>> {
   const held = holdBytes(edge, { namespaceId: NO_NAMESPACE, functionId: NO_NAMESPACE });
-  const tooLarge = () => new BellhopError("body_too_large", 413, `This takes at most ${maxBytes} bytes.`);
+  const tooLarge = () =>
+    new BellhopError("body_too_large", 413, `The body may have at most ${maxBytes} bytes.`);
   try {
     const received = { request: context.req.raw, incoming: incomingOf(context) };
     const body = await receiveBody(edge, received, held, maxBytes, tooLarge);

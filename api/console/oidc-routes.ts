@@ -10,7 +10,7 @@ export const MAX_RETURNED_BYTES = 8_000;
 
 function requireSignIn({ oidcSignIn }: ApiParts): OidcSignIn {
   if (oidcSignIn) return oidcSignIn;
-  throw new BellhopError("not_found", 404, "Nobody signs in at an OpenID provider here.");
+  throw new BellhopError("not_found", 404, "This installation has no sign-in at an OpenID provider.");
 }
 
 const beginRoute = defineRoute({
@@ -22,7 +22,7 @@ const beginRoute = defineRoute({
     "The page stores the response until the provider sends the browser back, and goes to `url`. The API stores nothing.",
   access: null,
   idempotency: { by: null, why: "Each is another attempt; one that is not finished leaves nothing behind." },
-  answers: { 200: { is: "Where to go, and what to keep meanwhile.", schema: begunSignInOutput } },
+  answers: { 200: { is: "Where to go, and what to store meanwhile.", schema: begunSignInOutput } },
   errors: {
     401: ["sign_in_refused"],
     404: ["not_found"],

@@ -102,7 +102,7 @@ function authenticationOf(
 const refused = (message: string) => new BellhopError("sign_in_refused", 401, message);
 
 const namesNo = (endpoint: string) =>
-  refused(`The OpenID provider names no ${endpoint}: nobody can sign in there.`);
+  refused(`The OpenID provider has no ${endpoint}: nobody can sign in there.`);
 
 /** Without what was sent or answered: both hold what opens the console. */
 function nameReason(error: unknown): string {
@@ -119,5 +119,5 @@ function toRefusal(error: unknown): BellhopError {
     error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError;
   if (isTold && /^[\w.-]{1,50}$/.test(error.error))
     return refused(`The OpenID provider refuses the sign-in: ${error.error}.`);
-  return refused("What the OpenID provider answers is not the end of this sign-in: begin again.");
+  return refused("The OpenID provider's response does not belong to this sign-in: begin again.");
 }

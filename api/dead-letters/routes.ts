@@ -46,7 +46,7 @@ export const deadLetterFeature: Feature = {
         summarize: (body: z.output<typeof redriveOutput>) => body,
       },
       body: { schema: redriveInput, isOptional: true },
-      answers: { 202: { is: "How many are queued again.", schema: redriveOutput } },
+      answers: { 202: { is: "How many were queued again.", schema: redriveOutput } },
       async handle({ parts: { store, ringer }, owner: { namespaceId }, body }) {
         const { taskId } = await resolveTaskFilter(store, namespaceId, body);
         const runs = await redriveDeadLetters(store, namespaceId, { taskId });
@@ -82,7 +82,7 @@ export const deadLetterFeature: Feature = {
       access: "write",
       audit: auditRun("dead-letters/:id"),
       params,
-      answers: { 204: { is: "It is discarded." } },
+      answers: { 204: { is: "The dead letter is discarded." } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner, params: { id } }) {
         const discarded = isId(id) && (await discardDeadLetter(parts.store, owner.namespaceId, id));

@@ -18,7 +18,7 @@ const CSS = "text/css; charset=utf-8" as const;
 const SCRIPT = "text/javascript; charset=utf-8" as const;
 
 /** `If-None-Match` is answered by Hono's own middleware (app.ts). */
-const SAME = { is: "It is the one you have.", headers: ["etag"] } as const;
+const SAME = { is: "Your version is current.", headers: ["etag"] } as const;
 
 const readAsset = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
 

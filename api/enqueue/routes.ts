@@ -19,7 +19,7 @@ export const enqueueFeature: Feature = {
       access: "read",
       query: listQuery,
       keepsSource: true,
-      answers: { 200: { is: "A page of them.", schema: pageOf(invalidTaskOutput) } },
+      answers: { 200: { is: "A page of invalid tasks.", schema: pageOf(invalidTaskOutput) } },
       async handle({ parts: { store }, owner: { namespaceId }, query: { limit, cursor } }) {
         const found = await listInvalidTasks(store, namespaceId, { limit, beforeId: decodeIdCursor(cursor) });
         const { items, nextCursor } = toPage(found, limit, toWireInvalidTask, ({ id }) => id);
@@ -35,7 +35,7 @@ export const enqueueFeature: Feature = {
       access: "write",
       audit: { resource: "invalid-tasks/:id", summarize: () => ({}) },
       params: { id: idParam("The task's id.") },
-      answers: { 204: { is: "It is gone." } },
+      answers: { 204: { is: "The invalid task is removed." } },
       errors: { 404: ["not_found"] },
       async handle({ parts: { store }, owner: { namespaceId }, params: { id } }) {
         if (!isId(id) || !(await removeInvalidTask(store, namespaceId, id)))

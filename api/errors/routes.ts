@@ -34,7 +34,7 @@ const stateRoute = (
       summarize: ({ state }: z.output<typeof errorGroupOutput>) => ({ state }),
     },
     params: { fingerprint: z.string().meta({ description: "The group's fingerprint." }) },
-    answers: { 200: { is: "The group, as it is now.", schema: errorGroupOutput } },
+    answers: { 200: { is: "The group, as changed.", schema: errorGroupOutput } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store, clock }, owner: { namespaceId }, params: { fingerprint } }) {
       const group = await setErrorState(store, namespaceId, fingerprint, state);

@@ -39,7 +39,7 @@ export const exportFeature: Feature = {
         "One JSON object per line; the last one has the kind `end`. Tasks are items for `POST /v1/tasks/apply`. Secrets are named, without their values.",
       access: "read",
       keepsSource: true,
-      answers: { 200: { is: "All of it.", content: { "application/x-ndjson": exportLine } } },
+      answers: { 200: { is: "The whole export.", content: { "application/x-ndjson": exportLine } } },
       async handle({ parts, context, owner }) {
         const key = readKey(context).key!;
         const lines = listWhileValid(listLines(parts, owner.namespaceId), (onInvalid) =>

@@ -192,7 +192,7 @@ function toWholeResponse(result: Json, runId: string, isHead: boolean): Response
 /** What a function throws is for its author, not for the public. */
 function hideDetails(error: BellhopError): BellhopError {
   if (error.status !== 500) return error;
-  const message = "The function failed; its author finds the error under the run's id.";
+  const message = "The function failed; its author can find the error under the run's id.";
   const hidden = new BellhopError(error.code, error.status, message);
   hidden.runId = error.runId;
   return hidden;

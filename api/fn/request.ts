@@ -35,7 +35,7 @@ export function toRequestHead(
 ): HttpRequestHead {
   const { method } = request;
   if (method === "TRACE" || method === "CONNECT") {
-    throw new BellhopError("method_not_allowed", 405, `A function does not answer ${method}.`);
+    throw new BellhopError("method_not_allowed", 405, `Functions do not support ${method}.`);
   }
   const connection = request.headers.get("connection");
   const headers: HeaderPair[] = [];

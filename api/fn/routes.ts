@@ -33,7 +33,7 @@ export const fnRoute = defineRoute({
   },
   answers: {
     200: {
-      is: "What the function answers; it may have any status.",
+      is: "The function's response, with any status.",
       content: { [ANY_TYPE]: jsonOutput.meta({ description: "Anything: text, JSON, bytes." }) },
       headers: ["bellhop-run-id"],
     },

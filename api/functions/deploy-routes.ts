@@ -54,7 +54,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       mayBeMinimal: true,
       answers: {
         200: {
-          is: "A revision that is known already.",
+          is: "An existing revision.",
           schema: deployedFunctionOutput,
           headers: ["location"],
         },
@@ -151,7 +151,7 @@ export function deployRoutes({ functionCaps }: RouteSettings): Route[] {
       access: "deploy",
       audit: functionAudit,
       params,
-      answers: { 204: { is: "It is gone." } },
+      answers: { 204: { is: "The function is removed." } },
       errors: { 404: ["not_found"], 409: ["function_in_use"] },
       async handle({ parts, owner, params }) {
         const name = requireName(params.name);

@@ -105,7 +105,7 @@ export const trafficRoutes: Route[] = [
     access: "deploy",
     audit,
     params: ofTag,
-    answers: { 204: { is: "It is gone." } },
+    answers: { 204: { is: "The tag is removed." } },
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { name, tag } }) {
       const fn = await requireFunction(parts.store.db, owner.namespaceId, name);
@@ -125,7 +125,7 @@ async function toTraffic(
   const traffic: Record<string, number> = {};
   for (const [named, percent] of Object.entries(shares)) {
     const { id } = await requireRevision(db, functionId, named, named);
-    if (id in traffic) throw invalidField(named, "names a revision that is named already");
+    if (id in traffic) throw invalidField(named, "names a revision that is already named");
     traffic[id] = percent;
   }
   return traffic;

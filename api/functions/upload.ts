@@ -40,7 +40,7 @@ export async function readUpload(context: Context, caps: FunctionLimitCaps): Pro
   const isMultipart = context.req.header("content-type")?.toLowerCase().startsWith("multipart/form-data");
   const isText = isUtf8(new Uint8Array(await context.req.arrayBuffer()));
   if (isMultipart) return await readMultipart(context, caps, isText);
-  if (!isText) throw new BellhopError("invalid_json", 400, "The body is not UTF-8, as JSON is.");
+  if (!isText) throw new BellhopError("invalid_json", 400, "The body is not UTF-8, which JSON requires.");
   return toUpload(await readJson(context), caps);
 }
 

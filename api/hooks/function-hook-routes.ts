@@ -60,7 +60,7 @@ export const functionHookRoutes: Route[] = [
     summary: "List a function's hooks",
     access: "read",
     params: ofFunction,
-    answers: { 200: { is: "All of them, without their tokens.", schema: pageOf(hookOutput) } },
+    answers: { 200: { is: "All hooks, without their tokens.", schema: pageOf(hookOutput) } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, owner, params: { name } }) {
       const fn = await requireFunction(store.db, owner.namespaceId, name);
@@ -78,7 +78,7 @@ export const functionHookRoutes: Route[] = [
     access: "deploy",
     audit: audit("functions/:name/hooks/:hook"),
     params: { ...ofFunction, hook: idParam("The hook's id.") },
-    answers: { 204: { is: "It is gone." } },
+    answers: { 204: { is: "The hook is removed." } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, owner, params: { name, hook } }) {
       const fn = await requireFunction(store.db, owner.namespaceId, name);

@@ -28,7 +28,7 @@ export const MAX_HOOK_BODY_BYTES = 1_000_000;
 const KEY_HEADERS = ["idempotency-key", "webhook-id"];
 
 const bodyTooLarge = () =>
-  new BellhopError("body_too_large", 413, `A hook takes at most ${MAX_HOOK_BODY_BYTES} bytes.`);
+  new BellhopError("body_too_large", 413, `A hook accepts at most ${MAX_HOOK_BODY_BYTES} bytes.`);
 
 const triggerHook = defineRoute({
   method: "POST",

@@ -67,7 +67,7 @@ export const taskHookRoutes: Route[] = [
     summary: "List a task's hooks",
     access: "read",
     params: ofTask,
-    answers: { 200: { is: "All of them, without their tokens.", schema: pageOf(taskHookOutput) } },
+    answers: { 200: { is: "All hooks, without their tokens.", schema: pageOf(taskHookOutput) } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, owner: { namespaceId }, params: { task } }) {
       const hooks = await listHooks(store.db, { taskId: await requireTask(store, namespaceId, task) });
@@ -84,7 +84,7 @@ export const taskHookRoutes: Route[] = [
     access: "write",
     audit: audit("tasks/:task/hooks/:hook"),
     params: { ...ofTask, hook: idParam("The hook's id.") },
-    answers: { 204: { is: "It is gone." } },
+    answers: { 204: { is: "The hook is removed." } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, owner: { namespaceId }, params: { task, hook } }) {
       const taskId = await requireTask(store, namespaceId, task);

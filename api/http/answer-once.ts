@@ -86,12 +86,14 @@ function toKept(answer: AnswerText, request: IdempotentRequest, callerKey: strin
 function openKept(kept: EarlierAnswer, request: IdempotentRequest, callerKey: string): AnswerText {
   if (kept === "not kept")
     throw conflict(
-      "The request with this idempotency key was done; its answer was too large to be kept, or was erased.",
+      "The request with this idempotency key succeeded; its response was too large to be stored, or was erased.",
       "answer_not_kept",
     );
   const text = kept.isSealed ? openAnswer(callerKey, saltOf(request), kept.bytes) : kept.bytes;
   if (!text)
-    throw keyReused("This idempotency key was used with another API key, which alone may see the answer.");
+    throw keyReused(
+      "This idempotency key was used with another API key, and only that key may see the response.",
+    );
   return JSON.parse(text.toString()) as AnswerText;
 }
 

@@ -6,7 +6,7 @@ import { isLogPosition } from "../../core/store/logs.ts";
 
 const decodeAs = (isValid: (text: string) => boolean) => (cursor: string | undefined) => {
   const text = decodeCursor(cursor);
-  if (text !== undefined && !isValid(text)) throw invalidField("cursor", "is not a cursor this list gave");
+  if (text !== undefined && !isValid(text)) throw invalidField("cursor", "is not a cursor from this list");
   return text;
 };
 

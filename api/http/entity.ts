@@ -82,8 +82,10 @@ export function refuseConditions(context: Context<ApiEnv>, { method, entity }: C
   for (const name of headers) {
     const value = context.req.header(name);
     if (value === undefined || (entity && isReadable(value))) continue;
-    const why = entity ? "is not `*` or a list of tags in quotes" : "is not taken: this has no ETag";
-    throw new BellhopError("unsupported_condition", 400, `The header ${name} ${why}; nothing was done.`);
+    const why = entity
+      ? "is not `*` or a list of tags in quotes"
+      : "is not supported: this resource has no ETag";
+    throw new BellhopError("unsupported_condition", 400, `The header ${name} ${why}; nothing was changed.`);
   }
 }
 

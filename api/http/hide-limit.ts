@@ -5,5 +5,5 @@ import { BellhopError } from "../../core/errors.ts";
 export function hideLimit(error: unknown, what: "function" | "hook"): unknown {
   if (!(error instanceof BellhopError) || error.status !== 429) return error;
   const { code, status, retryAfterSeconds } = error;
-  return new BellhopError(code, status, `The ${what} takes no more calls for now.`, [], retryAfterSeconds);
+  return new BellhopError(code, status, `The ${what} accepts no more calls for now.`, [], retryAfterSeconds);
 }

@@ -14,5 +14,5 @@ export function readLastEventId<Position>(
   if (given === undefined) return undefined;
   const position = parse(given);
   if (position !== undefined) return position;
-  throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id this stream gave.");
+  throw new BellhopError("invalid_input", 400, "Last-Event-ID is not an id from this stream.");
 }

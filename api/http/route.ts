@@ -162,8 +162,8 @@ export function answersOf(route: Route): AnswerSpecs {
   return all;
 }
 
-const NOT_MODIFIED = "It is the one you have.";
-const MINIMAL = "It is done; `Prefer: return=minimal` asked for no more.";
+const NOT_MODIFIED = "Your version is current.";
+const MINIMAL = "Done; the body is omitted because of `Prefer: return=minimal`.";
 
 /** What an audited route is asked, as far as the log goes by it. */
 export interface AuditedRequest {

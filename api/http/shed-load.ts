@@ -23,7 +23,7 @@ export function shedLoad(
     if (untaken.bytes() > MAX_UNTAKEN_BYTES)
       throw new BusyError(
         "overloaded",
-        "This API holds as many bytes of responses that clients have yet to take as it may; try again in a moment.",
+        "Clients have too many unread bytes of responses from this API; try again in a moment.",
         RETRY_AFTER_SECONDS,
       );
     // While this process stood still it handed on no connection that had come back: those wait for it, not for the database.
@@ -31,7 +31,7 @@ export function shedLoad(
     if (isLate())
       throw new BusyError(
         "overloaded",
-        "More is asked of this API than the database does in time; try again in a moment.",
+        "There are more requests than the database can handle in time; try again in a moment.",
         RETRY_AFTER_SECONDS,
       );
     await next();

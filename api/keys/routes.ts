@@ -34,7 +34,7 @@ function demandOwnPowers(owner: KeyPowers, wanted: KeyPowers): void {
 function demandOwnKey({ keyId }: KeyOwner, { id, scopes }: StoredKey): void {
   if (id === keyId || !scopes.some((scope) => scope === "admin" || scope === "operator")) return;
   const message =
-    "An admin's or operator's key can only be rotated by itself: revoke it, or make another one.";
+    "An admin's or operator's key can be rotated only by itself: revoke it, or create another one.";
   throw new BellhopError("forbidden", 403, message);
 }
 
@@ -113,7 +113,7 @@ export const keyFeature: Feature = {
       access: "admin",
       audit,
       params,
-      answers: { 204: { is: "It is revoked." } },
+      answers: { 204: { is: "The key is revoked." } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner, params: { id } }) {
         const key = await requireKey(parts, owner, id);

@@ -47,8 +47,8 @@ export function createFollowerPlaces(
     take(keyId) {
       const count = counts.get(keyId) ?? 0;
       if (count >= ofKey)
-        throw tooMany(`This key follows ${ofKey} ${what} here, which is all that a key may.`);
-      if (taken >= inAll) throw tooMany(`${inAll} ${what} are followed here, which is all that is possible.`);
+        throw tooMany(`This key already follows ${ofKey} ${what} here, the maximum for a key.`);
+      if (taken >= inAll) throw tooMany(`Already ${inAll} ${what} are followed here, the maximum.`);
       counts.set(keyId, count + 1);
       taken += 1;
       let isTaken = true;
@@ -64,4 +64,4 @@ export function createFollowerPlaces(
   };
 }
 
-const tooMany = (message: string) => tooManyFollowers(`${message} Leave one, or try again later.`);
+const tooMany = (message: string) => tooManyFollowers(`${message} Close one, or try again later.`);

@@ -60,6 +60,6 @@ function requireCapture({ isCaptured }: MailFacts): void {
   throw new BellhopError(
     "mailbox_off",
     404,
-    "E-mails are not captured here: they are sent, or not, as the operator's EMAIL_URL says.",
+    "E-mails are not captured here: they are sent if the operator has set EMAIL_URL.",
   );
 }

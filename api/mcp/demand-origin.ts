@@ -4,6 +4,6 @@ import { BellhopError } from "../../core/errors.ts";
 export function demandOrigin(origin: string | undefined, allowed: readonly string[]): void {
   if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return;
   const message =
-    "Pages of this origin may not call this address; the operator names those that may in BELLHOP_CORS_ORIGINS.";
+    "Pages of this origin may not call this address; the operator lists allowed origins in BELLHOP_CORS_ORIGINS.";
   throw new BellhopError("forbidden", 403, message);
 }

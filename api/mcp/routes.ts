@@ -40,8 +40,8 @@ export function mcpFeature(listFeatures: () => Feature[]): Feature {
         },
         ownBody: { content: { "application/json": message } },
         answers: {
-          200: { is: "The answer to a request.", content: { "application/json": message } },
-          202: { is: "A notification was taken." },
+          200: { is: "The response to a request.", content: { "application/json": message } },
+          202: { is: "A notification was accepted." },
         },
         async handle({ parts, context }) {
           demandOrigin(context.req.header("origin"), parts.corsOrigins);

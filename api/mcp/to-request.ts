@@ -43,7 +43,7 @@ export function toRequest({ tool, route, shown }: DescribedTool, given: JsonObje
 
 function bounded(path: string): string {
   if (path.length <= MAX_PATH_CHARACTERS) return path;
-  const message = `What names and filters make of the address is longer than ${MAX_PATH_CHARACTERS} characters.`;
+  const message = `With these names and filters the address is longer than ${MAX_PATH_CHARACTERS} characters.`;
   throw new BellhopError("invalid_input", 422, message);
 }
 
@@ -53,7 +53,7 @@ function toSegment(name: string, value: Json | undefined): string {
     throw invalidField(name, value === undefined ? "is missing" : "must be text");
   const text = String(value);
   if (text === "" || /^\.{1,2}$/.test(text) || !text.isWellFormed())
-    throw invalidField(name, "there is nothing of this name");
+    throw invalidField(name, "nothing has this name");
   return encodeURIComponent(text);
 }
 

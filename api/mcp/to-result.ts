@@ -25,7 +25,7 @@ export async function toResult(response: Response): Promise<ToolResult> {
   };
 }
 
-const CUT = `The answer is longer than ${MAX_RESULT_CHARACTERS.toLocaleString("en")} characters and was cut. Ask for less: a smaller limit, a filter, or a single thing.`;
+const CUT = `The response is longer than ${MAX_RESULT_CHARACTERS.toLocaleString("en")} characters and was truncated. Ask for less: a smaller limit, a filter, or a single item.`;
 
 const toContent = (text: string): ToolResult["content"] => [{ type: "text", text }];
 

@@ -18,7 +18,7 @@ export const egressRoutes: Route[] = [
     audit: namespaceAudit,
     params,
     body: { schema: namespaceEgressInput },
-    answers: { 200: { is: "As it is now.", schema: namespaceEgressOutput } },
+    answers: { 200: { is: "The rules, as changed.", schema: namespaceEgressOutput } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store, notifier }, params: { name }, body }) {
       const found = await saveNamespaceEgress(store, readName(name), body);
@@ -35,7 +35,7 @@ export const egressRoutes: Route[] = [
     summary: "Show where requests of a namespace may go",
     access: "operator",
     params,
-    answers: { 200: { is: "All of it.", schema: namespaceEgressOutput } },
+    answers: { 200: { is: "The rules.", schema: namespaceEgressOutput } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, params: { name } }) {
       const found = await findNamespace(store, readName(name));

@@ -40,7 +40,7 @@ export const limitRoutes: Route[] = [
     audit: namespaceAudit,
     params,
     body: { schema: namespaceLimitsInput },
-    answers: { 200: { is: "As they are now.", schema: namespaceLimitsOutput } },
+    answers: { 200: { is: "The limits, as changed.", schema: namespaceLimitsOutput } },
     errors: { 404: ["not_found"] },
     async handle({ parts, params: { name }, body }) {
       const saved = await saveNamespaceLimits(parts.store, readName(name), body);
@@ -59,7 +59,7 @@ export const limitRoutes: Route[] = [
     summary: "Show a namespace's limits",
     access: "operator",
     params,
-    answers: { 200: { is: "All of them; null: not limited.", schema: namespaceLimitsOutput } },
+    answers: { 200: { is: "All limits; null: not limited.", schema: namespaceLimitsOutput } },
     errors: { 404: ["not_found"] },
     async handle({ parts: { store }, params: { name } }) {
       const found = await findNamespace(store, readName(name));

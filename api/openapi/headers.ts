@@ -42,15 +42,17 @@ export const IDEMPOTENCY_KEY = z
 const condition = (description: string) => z.string().optional().meta({ description });
 
 export const CONDITIONS_OF_READS = {
-  "if-match": condition("The `ETag` of what is to be read. Else it is not."),
+  "if-match": condition("The `ETag` that the resource must have to be read."),
   "if-none-match": condition("The `ETag` of what you have."),
 };
 
 export const CONDITIONS_OF_CHANGES = {
   "if-match": condition(
-    "The `ETag` of what is to be changed; `*`: whatever is there. Else nothing is changed.",
+    "The `ETag` that the resource must have to be changed; `*`: any. Otherwise nothing is changed.",
   ),
-  "if-none-match": condition("`*`: only where there is nothing; an `ETag`: only where it is another."),
+  "if-none-match": condition(
+    "`*`: only if the resource does not exist; an `ETag`: only if the resource has another.",
+  ),
 };
 
 export const PREFER_MINIMAL = z

@@ -50,7 +50,7 @@ export function documentFeature(listFeatures: () => Feature[], publicUrl?: strin
             content: { "application/json": openApiDocument },
             headers: ["etag"],
           },
-          304: { is: "It is the one you have.", headers: ["etag"] },
+          304: { is: "Your version is current.", headers: ["etag"] },
         },
         // `If-None-Match` is answered by Hono's own middleware (app.ts).
         async handle() {

@@ -72,8 +72,8 @@ export const queueFeature: Feature = {
       entity: queueEntity,
       mayBeMinimal: true,
       answers: {
-        200: { is: "It has these limits now.", schema: queueOutput },
-        201: { is: "It is there now.", schema: queueOutput },
+        200: { is: "The queue, with its new limits.", schema: queueOutput },
+        201: { is: "The new queue.", schema: queueOutput },
       },
       errors: { 409: ["too_many_queues"] },
       async handle({ parts, owner: { namespaceId }, params, body }) {
@@ -94,7 +94,7 @@ export const queueFeature: Feature = {
       operationId: "listQueues",
       summary: "List the queues by name",
       access: "read",
-      answers: { 200: { is: "All of them.", schema: pageOf(queueOutput) } },
+      answers: { 200: { is: "All queues.", schema: pageOf(queueOutput) } },
       async handle({ parts: { store }, owner: { namespaceId } }) {
         const queues = await listQueues(store, namespaceId);
         const names = queues.map(({ name }) => name);
@@ -130,7 +130,7 @@ export const queueFeature: Feature = {
       audit,
       params: { name: queueNameParam },
       entity: queueEntity,
-      answers: { 204: { is: "It is gone." } },
+      answers: { 204: { is: "The queue is deleted." } },
       errors: { 404: ["not_found"], 409: ["queue_in_use"] },
       async handle({ parts, owner: { namespaceId }, params: { name } }) {
         if (!(await removeQueue(parts.store, namespaceId, name))) throw notFound("queue", name);
@@ -153,7 +153,7 @@ export const queueFeature: Feature = {
       body: { schema: pauseInput, isOptional: true },
       entity: queueEntity,
       mayBeMinimal: true,
-      answers: { 200: { is: "It is paused.", schema: queueOutput } },
+      answers: { 200: { is: "The queue is paused.", schema: queueOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner: { namespaceId }, params: { name }, body: { until } }) {
         requireFuture(parts, "until", until);
@@ -171,7 +171,7 @@ export const queueFeature: Feature = {
       params: { name: queueNameParam },
       entity: queueEntity,
       mayBeMinimal: true,
-      answers: { 200: { is: "It is not paused.", schema: queueOutput } },
+      answers: { 200: { is: "The queue is not paused.", schema: queueOutput } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner: { namespaceId }, params: { name } }) {
         return { status: 200, body: await pause(parts, namespaceId, name, null) };
@@ -187,7 +187,7 @@ function requireQueueName(text: string): string {
 }
 
 function requireFuture({ clock }: ApiParts, field: string, instant: Date | null | undefined): void {
-  if (instant && instant <= clock.now()) throw invalidField(field, "must lie in the future");
+  if (instant && instant <= clock.now()) throw invalidField(field, "must be in the future");
 }
 
 async function pause(parts: ApiParts, namespaceId: string, name: string, until: Date | number | null) {

@@ -28,7 +28,7 @@ export async function chooseReplayInput(
   holdsSecrets: (sent: Json | JsonSource) => Promise<boolean>,
 ): Promise<string | null> {
   if (input === undefined) return takeGivenInput(run);
-  if (isSentCallback(run)) throw invalidField("input", "a callback sends what it sent: leave it out");
+  if (isSentCallback(run)) throw invalidField("input", "a callback sends what it sent before: leave it out");
   const isRequested = run.taskId === null && isRequest(run.trigger);
   // A body that is JSON is kept and sent as its author wrote it, whatever it holds.
   const keepsText = run.type === "http" || isRequested;
@@ -48,10 +48,10 @@ function replaceBody(run: ReplayFacts, value: Json | JsonSource): StoredRequestI
   if (value instanceof JsonSource && value.text === "null")
     return { request: withBody(request, Buffer.alloc(0)) };
   if (request.method === "GET" || request.method === "HEAD")
-    throw invalidField("input", `a ${request.method} has no body: give null, or leave it out`);
+    throw invalidField("input", `a ${request.method} has no body: pass null, or leave it out`);
   const content = Buffer.from(value instanceof JsonSource ? value.text : (value as string));
   if (content.byteLength > MAX_REQUEST_BODY_BYTES) {
-    const message = `The body of a request that is replayed holds at most ${MAX_REQUEST_BODY_BYTES} bytes.`;
+    const message = `The body of a replayed request may have at most ${MAX_REQUEST_BODY_BYTES} bytes.`;
     throw new BellhopError("body_too_large", 413, message);
   }
   const type = value instanceof JsonSource ? "application/json" : undefined;
@@ -64,5 +64,8 @@ function findRequest({ originalInput, input, inputFate }: ReplayFacts) {
   const isAltered = originalInput === null && inputFate === "redacted";
   const { request } = (originalInput ?? (isAltered ? null : input) ?? {}) as Partial<StoredRequestInput>;
   if (typeof request?.url === "string" && typeof request.method === "string") return request;
-  throw conflict("The URL of the run's request was not kept: it cannot be replayed.", "input_not_kept");
+  throw conflict(
+    "The URL of the run's request was not stored: the run cannot be replayed.",
+    "input_not_kept",
+  );
 }

@@ -94,8 +94,8 @@ export const runFeature: Feature = {
       audit: { resource: "runs/:id", summarize: ({ state }: z.output<typeof runOutput>) => ({ state }) },
       params,
       answers: {
-        200: { is: "It has ended.", schema: runOutput },
-        202: { is: "It is asked to stop.", schema: runOutput },
+        200: { is: "The run has ended.", schema: runOutput },
+        202: { is: "The run was asked to stop.", schema: runOutput },
       },
       errors: { 404: ["not_found"], 409: ["run_not_open"] },
       async handle({ parts, owner: { namespaceId }, params: { id } }) {

@@ -60,14 +60,14 @@ async function sealAndPut(parts: ApiParts, owner: Owner, named: string, value: s
   const name = envName.safeParse(named);
   if (!name.success) throw invalidField("name", name.error.issues[0]!.message);
   if (!parts.sealer) {
-    const message = "Secrets cannot be kept: the operator has not set BELLHOP_SECRETS_KEY.";
+    const message = "Secrets cannot be stored: the operator has not set BELLHOP_SECRETS_KEY.";
     throw new BellhopError("secrets_unavailable", 503, message);
   }
   const place = { ...owner, name: name.data };
   const written = await putSecret(parts.store, place, parts.sealer.seal(place, value));
   if (!written)
     throw conflict(
-      `There are at most ${MAX_SECRETS} secrets, of ${MAX_SECRET_BYTES} bytes in all.`,
+      `There may be at most ${MAX_SECRETS} secrets, of ${MAX_SECRET_BYTES} bytes in total.`,
       "too_many_secrets",
     );
   announce(parts, owner);
@@ -100,8 +100,8 @@ function secretRoutes({ base, named, params, find }: Subject): Route[] {
       params: one,
       body: { schema: secretInput },
       answers: {
-        200: { is: "It has another value.", schema: secretOutput },
-        201: { is: "It is there now.", schema: secretOutput },
+        200: { is: "The secret has a new value.", schema: secretOutput },
+        201: { is: "The secret is set.", schema: secretOutput },
       },
       errors: { ...ofFunction, 409: ["too_many_secrets"], 503: ["secrets_unavailable"] },
       async handle({ parts, owner: { namespaceId }, params, body }) {
@@ -118,7 +118,7 @@ function secretRoutes({ base, named, params, find }: Subject): Route[] {
       summary: `List the secrets of ${named.is} by name`,
       access: "read",
       params: params ?? {},
-      answers: { 200: { is: "All of them, without their values.", schema: pageOf(secretOutput) } },
+      answers: { 200: { is: "All secrets, without their values.", schema: pageOf(secretOutput) } },
       errors: ofFunction,
       async handle({ parts, owner: { namespaceId }, params }) {
         const { functionId } = await find(parts, namespaceId, params);
@@ -135,7 +135,7 @@ function secretRoutes({ base, named, params, find }: Subject): Route[] {
       access: "deploy",
       audit,
       params: one,
-      answers: { 204: { is: "It is gone." } },
+      answers: { 204: { is: "The secret is removed." } },
       errors: { 404: ["not_found"] },
       async handle({ parts, owner: { namespaceId }, params }) {
         const owner = await find(parts, namespaceId, params);

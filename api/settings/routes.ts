@@ -22,7 +22,7 @@ export const settingsFeature: Feature = {
       summary: "Get the namespace's settings",
       access: "read",
       entity: settingsEntity,
-      answers: { 200: { is: "All of them.", schema: settingsOutput } },
+      answers: { 200: { is: "All settings.", schema: settingsOutput } },
       async handle({ parts: { store }, owner: { namespaceId } }) {
         return { status: 200, body: await findSettings(store, namespaceId) };
       },
@@ -42,7 +42,7 @@ export const settingsFeature: Feature = {
       body: { schema: settingsInput },
       entity: settingsEntity,
       mayBeMinimal: true,
-      answers: { 200: { is: "As they are now.", schema: settingsOutput } },
+      answers: { 200: { is: "The settings, as changed.", schema: settingsOutput } },
       errors: { 422: ["unknown_function"] },
       async handle({ parts: { store, mail }, owner: { namespaceId }, body }) {
         await requireCallable(store, namespaceId, body.on, mail);

@@ -37,7 +37,7 @@ export const signingFeature: Feature = {
       operationId: "listSigningSecrets",
       summary: "Show the namespace's signing secrets",
       access: "admin",
-      answers: { 200: { is: "Those that are valid.", schema: signingSecretsOutput } },
+      answers: { 200: { is: "The valid secrets.", schema: signingSecretsOutput } },
       errors: { 503: ["secrets_unavailable"] },
       async handle({ parts, context, owner: { namespaceId } }) {
         const secrets = await findSigningSecrets(parts.store, requireSealer(parts), namespaceId);
@@ -54,7 +54,7 @@ export const signingFeature: Feature = {
       description: "The previous one stays valid: both sign until the next rotation.",
       access: "admin",
       audit,
-      answers: { 200: { is: "Those that are valid now.", schema: signingSecretsOutput } },
+      answers: { 200: { is: "The secrets that are valid now.", schema: signingSecretsOutput } },
       errors: { 503: ["secrets_unavailable"] },
       async handle({ parts, context, owner: { namespaceId } }) {
         const secrets = await rotateSigningSecret(parts.store, requireSealer(parts), namespaceId);

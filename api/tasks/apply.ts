@@ -106,7 +106,7 @@ async function readSet({ value, text }: JsonBody): Promise<TaskSet> {
 function readKey(item: Json): string {
   const key = (item as { key?: Json } | null)?.key;
   if (key === undefined || key === null)
-    throw invalidField("key", "is needed: a set names its tasks by their keys");
+    throw invalidField("key", "is required: a set names its tasks by their keys");
   if (typeof key !== "string") throw invalidField("key", "must be text");
   const fault = findKeyFault(key);
   if (fault) throw invalidField("key", fault);

@@ -35,8 +35,8 @@ export const backfillRoute = ({ time }: RouteSettings) =>
     },
     body: { schema: backfillInput(() => time.now()) },
     answers: {
-      200: { is: "Of a dry run: how many instants there are.", schema: dryRunOutput },
-      202: { is: "It is running.", schema: bulkOutput, headers: ["location"] },
+      200: { is: "For a dry run: how many instants there are.", schema: dryRunOutput },
+      202: { is: "The backfill is running.", schema: bulkOutput, headers: ["location"] },
     },
     errors: {
       404: ["not_found"],
@@ -80,7 +80,7 @@ async function planBackfill(
     const last = instants[max]!.toISOString();
     throw invalidField(
       "max",
-      `there are more than ${max} instants before to: give a to of at most ${last}, or a greater max`,
+      `there are more than ${max} instants before to: use a to of at most ${last}, or a greater max`,
     );
   }
   const range = { from: from.toISOString(), to: to.toISOString() };

@@ -28,7 +28,7 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
     audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
     ownBody: { content: { "application/json": batchInput(schema) } },
     keepsSource: true,
-    answers: { 200: { is: "What became of each.", schema: batchOutput } },
+    answers: { 200: { is: "The outcome of each item.", schema: batchOutput } },
     async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
       const given = readItems(await readJsonBody(context));
       const request = { namespaceId, traceparent: traceparentOf(context), by };

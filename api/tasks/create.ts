@@ -56,7 +56,7 @@ export async function createTask(
   const { store, time, ringer, mail, queues, daily } = parts;
   const { task: input, dedup } = validate(schema, body);
   const debounce = readTaskDebounce(input, mayJoin);
-  if (debounce && dedup) throw invalidField("dedup", "does not go with debounce");
+  if (debounce && dedup) throw invalidField("dedup", "cannot be combined with debounce");
   // One that is over once it is made never counts; what repeats or joins another is known further down.
   const needsRoom = input.schedule.kind !== "now";
   if (needsRoom && !debounce && !dedup) await demandRoom(store, namespaceId, limits, "tasks", 1);

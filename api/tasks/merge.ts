@@ -20,7 +20,7 @@ export function mergeTask(
     throw new BellhopError("invalid_input", 422, "A change is a JSON object with the fields that change.");
   }
   if (patch["type"] !== undefined && patch["type"] !== task.spec.type) {
-    throw invalidField("type", "a task keeps its type; make a new task");
+    throw invalidField("type", "a task keeps its type; create a new task");
   }
   const { schedule: standing, ...definition } = toTaskDefinition(task);
   const reschedules = patch["schedule"] !== undefined;

@@ -44,10 +44,10 @@ export const putRoute = (schema: ReturnType<typeof taskInput>) =>
     mayBeMinimal: true,
     answers: {
       200: {
-        is: "The task as it is now; of a dry run, what would be done.",
+        is: "The task, as changed; for a dry run, what would be done.",
         schema: z.union([putPlanOutput, taskOutput]).meta({ examples: examplesOf(taskOutput) }),
       },
-      201: { is: "The task, which is new.", schema: createdTaskOutput, headers: ["location"] },
+      201: { is: "The new task.", schema: createdTaskOutput, headers: ["location"] },
     },
     errors: {
       404: ["not_found"],

@@ -7,6 +7,6 @@ export function requireSender(spec: TaskSpec, { defaultSender }: MailFacts): voi
   if (spec.type !== "email" || spec.from !== undefined || defaultSender !== "none") return;
   throw invalidField(
     "from",
-    "is needed: the operator has set no sender (EMAIL_FROM) for e-mails that name none",
+    "is required: the operator has set no sender (EMAIL_FROM) for e-mails that name none",
   );
 }

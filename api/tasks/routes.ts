@@ -92,7 +92,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       mayBeMinimal: true,
       answers: {
         200: {
-          is: "The one that was made of the same content, within the window of `dedup`; or, with `debounce`, the one whose place this takes.",
+          is: "The task that was created with the same content, within the window of `dedup`; or, with `debounce`, the one that this replaces.",
           schema: createdTaskOutput,
           headers: ["bellhop-deduplicated", "location"],
         },
@@ -243,7 +243,7 @@ const runRoutes: Route[] = ofTask([
     ownBody: { content: { "application/json": runNowInput }, isOptional: true },
     answers: {
       200: {
-        is: "The one that was made of the same, within the window of `dedup`.",
+        is: "The run that was created with the same content, within the window of `dedup`.",
         schema: runOutput,
         headers: ["bellhop-deduplicated", "location"],
       },

@@ -65,7 +65,7 @@ export async function runNow(parts: ApiParts, context: Context<ApiEnv>, taskId: 
       return run === "joins" ? undefined : run;
     };
     const run = await daily.counting(scope, namespaceId, enqueue, dedup !== undefined);
-    if (joins && dedup) throw invalidField("dedup", "does not go with a task's debounce or collect");
+    if (joins && dedup) throw invalidField("dedup", "cannot be combined with a task's debounce or collect");
     if (!run && !joins) throw notFound("task", taskId);
     return run ?? ("joins" as const);
   };

@@ -20,7 +20,7 @@ export const stateRoutes: Route[] = ofTask([
     access: "write",
     audit,
     entity: taskEntity,
-    answers: { 204: { is: "It is gone." } },
+    answers: { 204: { is: "The task is removed." } },
     errors: { 404: ["not_found"] },
     async handle({ parts, owner, params: { id } }) {
       const { store, time } = parts;

@@ -147,7 +147,7 @@ async function showFigures({ client, out }: Session, [name]: Arguments): Promise
   const params = { path: { name: name! } };
   const found = await unwrap(client.GET("/v1/functions/{name}/figures", { params }));
   out.answer(found, ({ runs, since, succeeded, cold, warm, ...spreads }) => {
-    if (runs === 0) return out.line("It has not run yet.");
+    if (runs === 0) return out.line("The function has not run yet.");
     out.facts([
       ["last runs", `${runs}, since ${formatInstant(since!)}, ${succeeded} succeeded`],
       ["isolates", `${cold} cold, ${warm} warm`],

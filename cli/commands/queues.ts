@@ -161,7 +161,7 @@ async function listQueues({ client, out, now }: Session): Promise<void> {
         { title: "OLDEST", text: ({ oldestWaitingAt }) => formatFromNow(oldestWaitingAt, now()) },
         { title: "RATE", text: ({ rate }) => formatRate(rate) },
       ],
-      "There is no queue.",
+      "There are no queues.",
     ),
   );
 }

@@ -92,7 +92,7 @@ async function readValue({ asking }: Session, name: string): Promise<string> {
       : await readStdin(asking.stdin);
   const value = text.replace(/\r?\n$/, "");
   if (value === "")
-    throw usageFailure("No value was given.", `Give it on stdin: bellhop secrets set ${name} < file`);
+    throw usageFailure("No value was given.", `Pass it on stdin: bellhop secrets set ${name} < file`);
   return value;
 }
 

@@ -93,7 +93,7 @@ test("OpenTelemetry's variables follow its rule: an empty one is as good as none
 });
 
 test("a needed setting that is missing is named, with what it is", () => {
-  assert.match(refusal(["DATABASE_URL"], {}), /DATABASE_URL is needed.*PostgreSQL/);
+  assert.match(refusal(["DATABASE_URL"], {}), /DATABASE_URL is required.*PostgreSQL/);
 });
 
 test("a bad value names the setting and the rule", () => {

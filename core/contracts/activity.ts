@@ -17,15 +17,17 @@ const count = (description: string) => z.int().meta({ description });
 
 const slice = z.object({
   at: instantOutput.meta({ description: "When the slice begins." }),
-  succeeded: count("Runs that ended so in it."),
-  failed: count("Runs that failed, died or expired in it."),
-  other: count("Runs that were cancelled or skipped in it."),
+  succeeded: count("Runs that succeeded in this slice."),
+  failed: count("Runs that failed, died or expired in this slice."),
+  other: count("Runs that were cancelled or skipped in this slice."),
   lateness: z.object({ mean: z.number(), max: z.number() }).nullable().meta({
     description:
       "How long after their instants runs began in this slice, in seconds, for runs that have ended since; null: there are none.",
   }),
-  waiting: count("Runs that were due and had not begun, at most; counted up to 25,000."),
-  running: count("Runs that were under way, at most. Calls that ended within a second or so are not seen."),
+  waiting: count("The maximum number of runs that were due and had not begun; counted up to 25,000."),
+  running: count(
+    "The maximum number of active runs. Calls that ended within a second or so are not included.",
+  ),
   workers: z.object({ count: z.int(), slots: z.int(), busy: z.int() }).nullable().meta({
     description: "Of the installation, only for operators; otherwise null, and also if nothing was counted.",
   }),

@@ -48,8 +48,10 @@ export const auditEntryOutput = z
       name: z.string().meta({ description: "The key's name at that time; for a token, its subject." }),
       address: z.string().nullable().meta({ description: "Where the request came from." }),
     }),
-    before: change("The fields that differ, as they were; null: it was not there, or is not told."),
-    after: change("The same fields, as they are now; null: it is not there any more."),
+    before: change(
+      "The fields that differ, with their old values; null: the resource did not exist, or is not shown.",
+    ),
+    after: change("The same fields, with their new values; null: the resource no longer exists."),
   })
   .meta({
     id: "AuditEntry",

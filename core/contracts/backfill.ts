@@ -27,7 +27,7 @@ export const backfillInput = (now: () => Date) =>
         context.addIssue({ code: "custom", path: [field], message });
       if (from.getTime() < EARLIEST_MS) refuse("from", "lies before the year 1900");
       else if (to <= from) refuse("to", "must lie after from");
-      else if (to > now()) refuse("to", "lies in the future: what is to come fires by itself");
+      else if (to > now()) refuse("to", "is in the future: future instants fire by themselves");
     })
     .meta({ examples: [{ from: "2026-11-01T00:00:00Z", to: "2026-11-08T00:00:00Z", overlap: "wait" }] });
 export type BackfillInput = z.output<ReturnType<typeof backfillInput>>;

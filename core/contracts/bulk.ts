@@ -35,7 +35,7 @@ const shared = <Resource extends BulkResource>(resource: Resource) => ({
   dryRun: z.boolean().default(false).meta({ description: "Count what matches, and change nothing." }),
 });
 
-const FILTER = "What the list of this resource takes as its query; `{}` for all of them.";
+const FILTER = "The query parameters of this resource's list; `{}` for everything.";
 
 const tasksInput = z.strictObject({
   ...shared("tasks"),

@@ -8,7 +8,7 @@ import { emailAddress, httpUrl } from "./task-spec.ts";
 /** What is sent tells of a run, whatever words are in it: it is no template, and neither is where it is sent. */
 const callbackUrl = httpUrl.refine(
   (url) => !url.includes("{{secrets."),
-  "takes no secrets: call a task, whose headers, query and body do",
+  "takes no secrets: call a task, whose headers, query and body take them",
 );
 
 const typed = z.discriminatedUnion("type", [

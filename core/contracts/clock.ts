@@ -12,7 +12,7 @@ export const advanceInput = z
   })
   .superRefine(({ by, to }, context) => {
     if ((by === undefined) === (to === undefined))
-      context.addIssue({ code: "custom", path: ["to"], message: "either by or to has to be given" });
+      context.addIssue({ code: "custom", path: ["to"], message: "give either by or to" });
   })
   .meta({ examples: [{ to: "2027-03-01T09:00:00Z" }] });
 

@@ -23,10 +23,10 @@ export const functionFiguresOutput = z
     succeeded: z.int(),
     cold: z.int().meta({ description: "Runs whose isolate was loaded for them." }),
     warm: z.int().meta({ description: "Runs whose isolate had served before." }),
-    coldStartMs: spreadOutput("How long cold ones waited for their isolate."),
-    durationMs: spreadOutput("From the beginning of the last attempt to the end of the run."),
-    cpuMs: spreadOutput("How long they kept a thread."),
-    heldBytes: spreadOutput("What their isolates held after them."),
+    coldStartMs: spreadOutput("How long cold runs waited for their isolate."),
+    durationMs: spreadOutput("From the start of the last attempt to the end of the run."),
+    cpuMs: spreadOutput("How long the runs used a thread."),
+    heldBytes: spreadOutput("The memory that their isolates held afterwards."),
   })
   .meta({ id: "FunctionFigures", examples: [EXAMPLE] });
 

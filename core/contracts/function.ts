@@ -91,7 +91,7 @@ export const functionUpload = (caps: FunctionLimitCaps) =>
         context.addIssue({ code: "custom", path: ["source"], message: "give either source or files" });
       }
       if (given.source !== undefined && given.entry !== undefined) {
-        context.addIssue({ code: "custom", path: ["entry"], message: "entry goes with files" });
+        context.addIssue({ code: "custom", path: ["entry"], message: "entry needs files" });
       }
     })
     .meta({ examples: [{ source: "export default (input) => ({ hello: input.name });" }] });
@@ -156,7 +156,7 @@ export const trafficInput = z
   .refine((shares) => Object.keys(shares).length <= 10, "names at most 10 revisions")
   .refine(
     (shares) => Object.values(shares).reduce((sum, percent) => sum + percent, 0) === 100,
-    "the shares must make 100",
+    "the shares must add up to 100",
   )
   .meta({
     description: "A revision's id or number → percent; the shares add up to 100.",

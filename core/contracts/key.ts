@@ -35,7 +35,8 @@ export const keyInput = z
     ({ scopes, functions }) => functions === null || !scopes.some((scope) => BEYOND_FUNCTIONS.has(scope)),
     {
       path: ["functions"],
-      message: "goes with read, write, deploy and invoke: admin and operator are for more than functions",
+      message:
+        "can be combined only with read, write, deploy and invoke: admin and operator apply to more than functions",
     },
   )
   .meta({

@@ -42,7 +42,7 @@ export function logQuery(now: () => Date) {
       const isFollowing = given.follow === "true";
       for (const name of isFollowing ? (["until", "cursor"] as const) : (["after"] as const)) {
         if (given[name] === undefined) continue;
-        const message = isFollowing ? "does not go with follow=true" : "goes with follow=true";
+        const message = isFollowing ? "cannot be combined with follow=true" : "needs follow=true";
         context.addIssue({ code: "custom", path: [name], message });
       }
     });

@@ -25,7 +25,7 @@ const hostField = z
   );
 
 const listOf = <Item extends z.ZodType>(item: Item) =>
-  z.array(item).max(MAX_EGRESS_RULES, `takes at most ${MAX_EGRESS_RULES} of them`);
+  z.array(item).max(MAX_EGRESS_RULES, `takes at most ${MAX_EGRESS_RULES} entries`);
 
 const networksField = (description: string) =>
   listOf(networkField)
@@ -41,7 +41,7 @@ const EXAMPLE: NamespaceEgress = {
 /** The body of `PUT /v1/namespaces/{name}/egress`. What is left out restricts nothing and opens nothing. */
 export const namespaceEgressInput = z
   .strictObject({
-    allow: networksField("Networks that are open to the namespace besides those of the installation."),
+    allow: networksField("Networks that are open to the namespace in addition to those of the installation."),
     deny: networksField("Networks that are closed to it, whatever else opens them."),
     hosts: listOf(hostField).nullable().default(null).meta({
       description:

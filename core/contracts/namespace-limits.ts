@@ -22,24 +22,21 @@ const limitFields = {
     .meta({ description: "Requests under `/v1` per key, at each API." }),
   tasks: countField("Tasks that may still fire: active or paused."),
   functions: countField("Functions."),
-  codeBytes: countField(
-    "Bytes of all revisions of functions that stand, as they are stored.",
-    1_000_000_000_000,
-  ),
-  followers: countField("Streams of logs and events that are open at once, over all APIs.", 1_000_000),
+  codeBytes: countField("Stored bytes of all revisions of existing functions.", 1_000_000_000_000),
+  followers: countField("Concurrently open streams of logs and events, over all APIs.", 1_000_000),
   concurrentRuns: countField(
-    "Runs that are under way at once, over all workers, calls of functions included.",
+    "Concurrently active runs, across all workers, including calls of functions.",
     MAX_CONCURRENCY,
     1,
   ),
   slotsShare: countField(
-    "Percent of the slots of all workers that runs may take at once: of those that there are, and one slot at least.",
+    "The percentage of all workers' slots that runs may take at once: of the existing slots, and at least one slot.",
     100,
     1,
   ),
-  runsPerDay: countField("Runs that begin to exist on a day, UTC."),
+  runsPerDay: countField("New runs per day, UTC."),
   storedBytes: countField(
-    "Bytes of what runs were given, answered and logged, and of what functions remember, as they are stored.",
+    "Stored bytes of what runs were given, returned and logged, and of what functions store.",
     1_000_000_000_000_000,
   ),
 };
@@ -86,15 +83,15 @@ export const usageOutput = z
     namespace: z.string(),
     tasks: used("Tasks that may still fire."),
     functions: used("Functions."),
-    codeBytes: used("Bytes of all revisions of functions that stand, as they are stored."),
-    concurrentRuns: used("Runs that are under way: running, or to be completed later."),
-    slotsShare: used("The same runs, of as many slots as the share is at the moment."),
-    runsPerDay: used("Runs that have begun to exist today, UTC; without a limit they are not counted."),
+    codeBytes: used("Stored bytes of all revisions of existing functions."),
+    concurrentRuns: used("Active runs: running, or to be completed later."),
+    slotsShare: used("The same runs, relative to the number of slots in the share at the moment."),
+    runsPerDay: used("New runs today, UTC; not counted without a limit."),
     storedBytes: used(
-      "Bytes of what runs were given, answered and logged, and of what functions remember, as they were measured last; without a limit they are not.",
+      "Stored bytes of what runs were given, returned and logged, and of what functions store, as last measured; not measured without a limit.",
     ),
-    followers: used("Streams of logs and events that are open; without a limit true to ten seconds."),
-    requests: used("Requests of this key at this API that count now.").extend({
+    followers: used("Open streams of logs and events; without a limit accurate to ten seconds."),
+    requests: used("Requests of this key at this API that currently count.").extend({
       per: z.string().nullable().meta({ description: "The period; null: there is no limit." }),
     }),
   })

@@ -46,7 +46,7 @@ function toPlainWords(issue: RawIssue): string {
       return sayUnion(issue);
     case "invalid_key":
     case "invalid_element":
-      return issue.issues[0]?.message ?? "holds what is not valid";
+      return issue.issues[0]?.message ?? "contains something invalid";
     default:
       return issue.input === undefined ? "is needed" : "is not valid";
   }
@@ -95,7 +95,7 @@ function sayUnion(issue: Extract<RawIssue, { code: "invalid_union" }>): string {
   const wanted = issue.errors.map(([first]) => /^must be ((?:(?!, not ).)+)/.exec(first?.message ?? "")?.[1]);
   return wanted.length > 0 && wanted.every((words) => words !== undefined)
     ? `must be ${[...new Set(wanted)].join(" or ")}`
-    : "has none of the forms that are allowed here";
+    : "has none of the allowed forms";
 }
 
 const MAX_FIELDS = 20;

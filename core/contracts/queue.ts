@@ -71,7 +71,7 @@ export const queueInput = z
   })
   .refine(({ paused, pausedUntil }) => paused !== false || !pausedUntil, {
     path: ["pausedUntil"],
-    message: "must be null or left out where `paused` is false",
+    message: "must be null or left out if `paused` is false",
   })
   .meta({ examples: [EXAMPLE_INPUT] });
 

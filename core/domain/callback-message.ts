@@ -96,7 +96,7 @@ const VERBS: Record<ToldEvent, string> = {
   cancelled: "was cancelled",
   skipped: "was skipped",
   late: "has not succeeded in time",
-  overran: "has outlasted its cadence",
+  overran: "has outlasted its interval",
 };
 
 /** Of an occurrence that has not fired. */

@@ -21,7 +21,7 @@ test("one that nobody completed may be tried again, but where the deadline was w
   const timedOut = failOverdue(at(40), { timeoutMs: 30_000, deadlineAt: at(60) });
   assert.ok(timedOut.kind === "failed");
   assert.deepEqual([timedOut.error.code, timedOut.retryable], ["completion_timeout", true]);
-  assert.match(timedOut.error.message, /not heard of for 30s/);
+  assert.match(timedOut.error.message, /sent nothing for 30s/);
   const late = failOverdue(at(60), { timeoutMs: 30_000, deadlineAt: at(60) });
   assert.ok(late.kind === "failed");
   assert.deepEqual([late.error.code, late.retryable], ["deadline_exceeded", false]);

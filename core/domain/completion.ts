@@ -54,7 +54,7 @@ export function failOverdue(completeBy: Date, { timeoutMs, deadlineAt }: Limits)
   const waited = formatDuration(timeoutMs);
   return failed(
     "completion_timeout",
-    `The server said that it would complete the run later, and was not heard of for ${waited}, the task's timeout.`,
+    `The server said that it would complete the run later, but sent nothing for ${waited}, the task's timeout.`,
     { retryable: true },
   );
 }

@@ -14,7 +14,7 @@ export function findBeyond(own: KeyPowers, wanted: KeyPowers): FieldError | unde
   if (lacking.length > 0) return { field: "scopes", message: `your own key lacks ${lacking.join(", ")}` };
   const { expiresAt } = own;
   if (expiresAt && (!wanted.expiresAt || wanted.expiresAt > expiresAt))
-    return { field: "expiresAt", message: `lies after that of your own key, ${expiresAt.toISOString()}` };
+    return { field: "expiresAt", message: `is later than that of your own key, ${expiresAt.toISOString()}` };
   return undefined;
 }
 

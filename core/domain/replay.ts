@@ -57,7 +57,7 @@ export function findReplayFault(run: ReplayFacts): BellhopError | undefined {
   const isThere = run.taskId === null ? run.hasFunction : run.taskState !== null;
   if (!isThere) return originRemoved(run);
   if (run.taskState === "cancelled")
-    return conflict("The run's task is cancelled, and does not run any more.", "task_cancelled");
+    return conflict("The run's task is cancelled, and no longer runs.", "task_cancelled");
   return run.missingQueue === null ? undefined : unknownQueue(run.missingQueue);
 }
 

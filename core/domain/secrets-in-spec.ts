@@ -150,7 +150,7 @@ function findMisplaced(spec: TaskSpec): SpecFault[] {
   };
   if (spec.type === "http") {
     const [query, fragment] = queryOf(spec.url);
-    const message = "takes secrets in its query alone: credentials belong into a header";
+    const message = "takes secrets only in its query: credentials belong in a header";
     return holds(spec.url.slice(0, query)) || holds(spec.url.slice(fragment))
       ? [{ path: ["url"], message }]
       : [];

@@ -44,7 +44,7 @@ export async function makeUnlessMade<Made, Standing>(
       .query({ name: "take-content", text: TAKE, values: [...place, contentHash, id, windowMs] })
       .catch((error: unknown) => {
         if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
-        throw conflict("The same is being made right now; try again soon.", "duplicate_under_way");
+        throw conflict("The same is being created right now; try again soon.", "duplicate_under_way");
       });
     if (taken.rows.length > 0) return { made: await make(tx) };
     // Its row is locked since then: who comes meanwhile waits.

@@ -70,7 +70,7 @@ export async function takeKey(
     .catch((error: unknown) => {
       if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
       throw conflict(
-        "A request with this idempotency key is still under way; try again soon.",
+        "A request with this idempotency key is still in progress; try again soon.",
         "idempotency_key_in_use",
       );
     });

@@ -111,10 +111,10 @@ export async function rotateKey({ pool }: QueryScope, id: string, overlapMs: num
     `SELECT ${PREVIOUS_UNTIL} AS "previousUntil" FROM api_keys k WHERE k.id = $1 AND ${IS_VALID}`,
     [id],
   );
-  if (!standing[0]) throw conflict("The key is revoked or expired: make another one.", "key_not_valid");
+  if (!standing[0]) throw conflict("The key is revoked or expired: create another one.", "key_not_valid");
   const until = standing[0].previousUntil?.toISOString();
   throw conflict(
-    `The secret before the last rotation is valid until ${until}: rotate after that, or with an overlap of 0s, which ends it and the present one at once.`,
+    `The secret from before the last rotation is valid until ${until}: rotate after that, or with an overlap of 0s, which ends it and the current one at once.`,
     "key_rotating",
   );
 }

@@ -43,7 +43,7 @@ export async function lockOpenNamespace({ pool }: Transaction, id: string): Prom
 
 /** 409: it takes nothing new. */
 export const namespaceClosed = (name: string) =>
-  conflict(`The namespace ${name} is being deleted: it takes nothing new.`, "namespace_closed");
+  conflict(`The namespace ${name} is being deleted: it accepts nothing new.`, "namespace_closed");
 
 /** More than anybody has; each costs a claim a look where there is more work than room. */
 export const MAX_NAMESPACES = 10_000;
@@ -57,8 +57,8 @@ export async function createNamespace(tx: Transaction, name: string): Promise<Na
   );
   if (rows[0]) return toNamespace(rows[0]);
   if (await findNamespace(tx, name))
-    throw conflict(`There is a namespace ${name} already.`, "namespace_taken");
-  throw conflict(`There are ${MAX_NAMESPACES} namespaces, which is all there may be.`, "too_many_namespaces");
+    throw conflict(`The namespace ${name} already exists.`, "namespace_taken");
+  throw conflict(`There are already ${MAX_NAMESPACES} namespaces, the maximum.`, "too_many_namespaces");
 }
 
 /** Newest first; one more than `limit`, so that the caller knows whether there is a next page. */

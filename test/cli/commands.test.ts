@@ -168,12 +168,12 @@ test("traffic, tags and rollback go by the numbers of revisions", async () => {
   await done(["rollback", "split", "1"], /revision 1 {2}100 %/);
   await done(["traffic", "tag", "split", "old", "1"], /tag old {2}revision 1/);
   await done(["traffic", "untag", "split", "old"]);
-  await refused(["traffic", "set", "split", "1=90"], 1, /make 100/);
+  await refused(["traffic", "set", "split", "1=90"], 1, /add up to 100/);
   await refused(["traffic", "set", "split", "1"], 2, /takes NAME=value|share/);
   await done(["functions", "list"], /split +1/);
   await done(["functions", "revisions", "split"], /2 +0 %/);
   await done(["functions", "get", "hello"], /env +CITY/);
-  await refused(["functions", "remove", "split"], 2, /no terminal to ask on\.\nGive --yes/);
+  await refused(["functions", "remove", "split"], 2, /no terminal to ask on\.\nPass --yes/);
   await done(["functions", "remove", "split", "--yes"], /split is removed/);
 });
 
@@ -191,7 +191,7 @@ test("tasks: made, shown in words, paused, resumed, run, filled in, cancelled", 
   await done(["tasks", "create", ...nightly, "--dry-run"], /At 02:30, in Europe\/Rome/);
   await done(
     ["tasks", "create", ...nightly, "--label", "app=cli", "--input", '{"name": "Eve"}'],
-    /Task nightly is there/,
+    /Task nightly is ready/,
   );
   await refused(["tasks", "create", "--function", "nowhere"], 1, /bellhop functions list/);
   await done(["tasks", "get", "nightly"], /in words +At 02:30(.|\n)*BY ITS ZONE(.|\n)*T02:30:00\+0[12]:00/);
@@ -209,7 +209,7 @@ test("tasks: made, shown in words, paused, resumed, run, filled in, cancelled", 
   const span = ["--from", "2026-11-01T00:00:00Z", "--to", "2026-11-04T00:00:00Z"];
   await done(["tasks", "backfill", "nightly", ...span, "--dry-run"], /^3 runs would be made/);
   await done(["tasks", "backfill", "nightly", ...span, "--yes"], /backfill succeeded: 3 done, 0 failed/);
-  await refused(["tasks", "cancel", "nightly"], 2, /Give --yes/);
+  await refused(["tasks", "cancel", "nightly"], 2, /Pass --yes/);
   await done(["tasks", "cancel", "nightly", "--yes"], /nightly is cancelled/);
   await refused(
     ["tasks", "get", "nowhere"],
@@ -295,7 +295,7 @@ test("hooks: made for a function or a task, called, listed and deleted", async (
   const signed = ["--task", "hooked", "--verify", "github", "--secret", "SHOP_SECRET"];
   await done(["hooks", "create", ...signed], /\/hooks\/bhk_/);
   await done(["hooks", "list", "--task", "hooked"], /github, SHOP_SECRET/);
-  await refused(["hooks", "create", ...signed, "--queue", "mail"], 2, /A task says that itself: queue/);
+  await refused(["hooks", "create", ...signed, "--queue", "mail"], 2, /The task itself sets these: queue/);
   await refused(["hooks", "create", "--task", "hooked", "--secret", "SHOP_SECRET"], 2, /--verify github/);
   await refused(["hooks", "create", "--task", "hooked", "--verify", "none"], 2, /Allowed choices are/);
 });
@@ -385,7 +385,7 @@ ${tasks}`;
   );
   await refused(["functions", "get", "site"], 4, /no function/);
   await done(["secrets", "set", "SITE_TOKEN"], /set/, { input: "s3cr3t-value" });
-  await refused(["apply"], 2, /Give --yes/);
+  await refused(["apply"], 2, /Pass --yes/);
   await done(["apply", "--yes"], /Applied\./);
   await done(["apply"], /Nothing changes\./);
   await write("bellhop.yaml", file(task("site:one", "0 3 * * *")));

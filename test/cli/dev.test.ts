@@ -68,7 +68,7 @@ describe("bellhop dev", { skip: lackOfTerminal() }, () => {
     await dev.waitForScreen(/hello revision 4/, STEP_MS);
     await write("hello.ts", source('return "mended";'));
     await dev.waitForScreen(
-      /hello revision 5(.|\n)*was cancelled, for the next one(.|\n)*^mended$/m,
+      /hello revision 5(.|\n)*was cancelled in favour of the next one(.|\n)*^mended$/m,
       STEP_MS,
     );
 

@@ -39,7 +39,7 @@ describe("the console in use", { skip, timeout: 600_000 }, () => {
     const opened = page.waitForEvent("popup");
     await page.getByRole("link", { name: "What to do about it" }).click();
     const help = await opened;
-    await help.locator("#function_error:target").getByText("Look at the stack").waitFor();
+    await help.locator("#function_error:target").getByText("Check the stack").waitFor();
     await help.close();
     await call("PUT", "/v1/functions/door", { files: { "door.ts": "export default () => 'open';\n" } });
     await button(page, "Redrive").click();

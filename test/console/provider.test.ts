@@ -90,12 +90,10 @@ describe("signing in at an OpenID provider", { skip, timeout: 600_000 }, () => {
     await page.getByText("The OpenID provider refuses the sign-in: access_denied.").waitFor();
     await button(page, "Sign in with Acme").click();
     await tellProvider(page, "bob");
-    await page
-      .getByText("The token is valid, but nothing that it says of its bearer opens anything here")
-      .waitFor();
+    await page.getByText("The token is valid, but none of its claims grant access here").waitFor();
     assert.equal(await stored(page, "bellhop.key"), null);
     await page.goto(`${url}/console/sign-in?code=stolen&state=made-up`);
-    await page.getByText("This tab did not begin to sign in").waitFor();
+    await page.getByText("The sign-in did not begin in this tab").waitFor();
     assert.equal(new URL(page.url()).search, "");
     assert.deepEqual(complaints(), []);
   });

@@ -134,7 +134,7 @@ export const issuerUnavailable = (consequence = "no token can be verified right 
   new BellhopError(
     "issuer_unavailable",
     503,
-    `The OpenID provider does not answer, so ${consequence}; try again. Keys are taken as ever.`,
+    `The OpenID provider does not respond, so ${consequence}; try again. Keys still work.`,
     [],
     AWAY_PAUSE_MS / 1_000,
   );

@@ -114,5 +114,5 @@ export const nothingGranted = () =>
   new BellhopError(
     "forbidden",
     403,
-    "The token is valid, but nothing that it says of its bearer opens anything here: ask an operator to grant it.",
+    "The token is valid, but none of its claims grant access here: ask an operator for a grant.",
   );

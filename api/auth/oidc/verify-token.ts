@@ -70,9 +70,9 @@ export async function verifyToken(token: string, demands: TokenDemands): Promise
 function demandSane(token: string, { issuer, audiences }: TokenDemands): void {
   if (token.length > MAX_TOKEN_CHARS) throw refused(`is longer than ${MAX_TOKEN_CHARS} characters`);
   const { alg, typ } = decodeProtectedHeader(token);
-  if (!ALGORITHMS.includes(alg ?? "")) throw refused("is not signed by an algorithm that is taken here");
+  if (!ALGORITHMS.includes(alg ?? "")) throw refused("is not signed by an accepted algorithm");
   const type = typeof typ === "string" ? typ.toLowerCase().replace(/^application\//, "") : typ;
-  if (type !== undefined && !TYPES.has(type as string)) throw refused("is of a type that is not taken here");
+  if (type !== undefined && !TYPES.has(type as string)) throw refused("is not of an accepted type");
   const { iss, aud } = decodeJwt(token);
   if (iss !== issuer) throw refused("was made by another issuer than this API's");
   if (!isAmong(aud, audiences)) throw refused("was made for another audience than this API");
@@ -83,7 +83,7 @@ function readClaims(payload: JWTPayload): VerifiedToken {
   if (typeof sub !== "string" || sub === "" || sub.length > MAX_SUBJECT_CHARS || hasControlCharacter(sub))
     throw refused(`has no subject of 1 to ${MAX_SUBJECT_CHARS} characters`);
   const expiresAt = new Date(exp! * 1_000);
-  if (Number.isNaN(expiresAt.getTime())) throw refused("expires at no instant that there is");
+  if (Number.isNaN(expiresAt.getTime())) throw refused("has an invalid expiry");
   return { subject: sub, expiresAt, claims: payload as JsonObject };
 }
 

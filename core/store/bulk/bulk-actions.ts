@@ -60,7 +60,7 @@ export async function createBulk(tx: Transaction, given: NewBulk): Promise<Bulk>
     ],
   );
   if (rows[0]) return rows[0];
-  const message = `At most ${MAX_RUNNING} bulk actions of a namespace run at once; wait for one, or abort one.`;
+  const message = `A namespace has at most ${MAX_RUNNING} running bulk actions; wait for one, or abort one.`;
   throw new BellhopError("too_many_bulk_actions", 429, message);
 }
 

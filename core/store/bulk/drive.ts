@@ -189,7 +189,7 @@ async function doErasure(
 
 const TASK_OVER = {
   code: "task_cancelled",
-  message: "The task is cancelled or removed: it gets no more runs.",
+  message: "The task is cancelled or removed, and gets no more runs.",
 };
 
 /** The runs of the next instants; with `wait` the one of the next, once the last has ended. */

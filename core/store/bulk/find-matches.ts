@@ -56,7 +56,7 @@ export async function countMatches(
 
 const QUERY_CANCELED = "57014";
 const WHY_UNCOUNTED =
-  "too much has to be looked at to count it within 10 s: narrow it, or ask the list for count=estimate";
+  "counting the matches would take longer than 10 s: narrow the filter, or ask the list for count=estimate";
 
 async function planWalks(db: Db, namespaceId: string, asked: BulkInput, page?: PageOptions): Promise<Walk[]> {
   if (asked.resource === "tasks")

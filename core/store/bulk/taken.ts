@@ -125,8 +125,8 @@ export async function recordFault(
   ended: (tx: Transaction) => Promise<void>,
 ): Promise<void> {
   const [again, over] = [
-    "A batch failed, and is tried again; the scheduler's log has more.",
-    "It could not go on; the scheduler's log has more.",
+    "A batch failed and is being retried; the scheduler's log has details.",
+    "It could not continue; the scheduler's log has details.",
   ].map((message) => toJsonText({ code: "internal_error", message }));
   try {
     await inTransaction(store.pool, async (tx) => {

@@ -36,7 +36,7 @@ export async function rollBackTraffic(db: Db, functionId: string): Promise<void>
       .forUpdate()
       .executeTakeFirstOrThrow();
     if (!previous_traffic)
-      throw conflict("The traffic of this function has never been another one.", "nothing_to_roll_back");
+      throw conflict("The traffic of this function has never changed.", "nothing_to_roll_back");
     await setTraffic(tx, functionId, previous_traffic);
     await saveLead(tx, functionId);
   });

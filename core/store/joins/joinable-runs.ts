@@ -62,7 +62,7 @@ export const placeBusy = () =>
   new BellhopError(
     "overloaded",
     503,
-    "More calls of this key come at once than can be joined in time; try again in a moment.",
+    "More calls with this key come at once than can be joined in time; try again in a moment.",
     [],
     RETRY_AFTER_SECONDS,
   );

@@ -179,7 +179,7 @@ export async function pauseQueue(
 export async function removeQueue(store: Store, namespaceId: string, name: string): Promise<boolean> {
   if (name === DEFAULT_QUEUE)
     throw conflict(
-      "The queue default cannot be deleted: it is where whatever names no queue stands.",
+      "The queue default cannot be deleted: everything that names no queue belongs to it.",
       "queue_in_use",
     );
   return await inTransaction(store.pool, async (tx) => {

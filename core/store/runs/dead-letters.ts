@@ -17,7 +17,7 @@ export async function redriveDeadLetters(
   if (which.runId !== undefined) conditions.push(sql`r.id = ${which.runId}`);
   if (which.runIds) conditions.push(sql`r.id = ANY(${which.runIds}::uuid[])`);
   if (which.taskId !== undefined) conditions.push(sql`r.task_id = ${which.taskId}`);
-  // A cancelled task does not run any more, whoever asks; one that is being cancelled, which holds it for update, is
+  // A cancelled task no longer runs, whoever asks; one that is being cancelled, which holds it for update, is
   // waited for. Each task is locked before its run, as by whoever changes it. A run that somebody else is at is left to
   // him, but where it was named among several: then it is told whether it was redriven.
   const onLocked = which.runIds ? sql`` : sql`SKIP LOCKED`;

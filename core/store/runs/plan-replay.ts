@@ -53,7 +53,7 @@ export function takeGivenInput(run: ReplayFacts): string | null {
     const what = isRequest(run.trigger)
       ? "the body of its request, or null for none; its headers are gone"
       : "one";
-    throw conflict(`What the run was given was not kept: give \`input\`, ${what}.`, "input_not_kept");
+    throw conflict(`The run's input was not stored: pass \`input\`, ${what}.`, "input_not_kept");
   }
   return run.taskId !== null && given.input === null ? null : toJsonText(given.input);
 }
