@@ -230,7 +230,7 @@ test("a long answer is cut, and says so; pages lead through a list", async () =>
   const long = `export default () => 1; /* ${"é".repeat(MAX_RESULT_CHARACTERS)} */`;
   await call("deploy_function", { name: "long", source: long });
   const cut = await call("read_revision", { name: "long", revision: 1, source: true });
-  assert.match(cut.text, /was cut\. Ask for less/);
+  assert.match(cut.text, /was truncated\. Ask for less/);
   assert.ok(cut.text.length < MAX_RESULT_CHARACTERS + 500);
   for (const key of ["a", "b"]) await call("create_task", { ...TASK, key });
   const first = (await call("list_tasks", { limit: 1 })).json();

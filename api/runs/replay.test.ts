@@ -130,7 +130,7 @@ test("a request is replayed with another body, as its author wrote it, and with 
   await api.work(succeeded, SUCCEEDED);
   const refused = await replay(tenant, succeeded);
   assertProblem(refused, 409, "input_not_kept");
-  assert.match(refused.body.detail, /give `input`/);
+  assert.match(refused.body.detail, /pass `input`/);
   const { body: again } = await replay(tenant, succeeded, { input: { a: 1 } });
   const { input } = (await specOf(again.id)) as never as { input: { request: Sent } };
   assert.deepEqual(input.request.headers, [["content-type", "application/json"]]);

@@ -103,7 +103,7 @@ test("a token whose first namespace is not there has to name another: nothing is
     await caller.call("POST", "/v1/tasks", { body: TASK }),
     403,
     "forbidden",
-    /first namespace.*not there/,
+    /first namespace.*does not exist/,
   );
   assert.equal((await caller.call("GET", "/v1/tasks", inNamespace("billing"))).status, 200);
 });

@@ -444,7 +444,7 @@ describe("bulk actions", () => {
     const all: BulkInput = { action: "cancel", resource: "tasks", filter: {}, dryRun: true };
     await assert.rejects(countMatches(store, namespaceId, all, newId(), 20), {
       ...{ status: 422, code: "count_too_slow" },
-      message: /^filter: .* within 10 s: narrow it/,
+      message: /^filter: .* longer than 10 s: narrow the filter/,
     });
     await holder.query("ROLLBACK");
     holder.release();
