@@ -278,7 +278,7 @@ async function untilErrors(): Promise<{ items: { fingerprint: string; code: stri
 }
 
 test("hooks: made for a function or a task, called, listed and deleted", async () => {
-  await refused(["hooks", "list"], 2, /a function's or a task's\.\nName it: --function NAME/);
+  await refused(["hooks", "list"], 2, /a function or a task\.\nName it: --function NAME/);
   const { stdout: address } = await done(
     ["hooks", "create", "--function", "hello", "--name", "shop", "--rate", "60/m"],
     /^(http\S+)?\/hooks\/bhk_\S+\n$/,
