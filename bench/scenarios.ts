@@ -35,11 +35,12 @@ export interface RunTimes {
 
 /** Cheap however many there are: counting the runs over and over would take a core from them. */
 const IS_UNDER_WAY = `SELECT EXISTS (SELECT FROM tasks WHERE state = 'active' AND next_run_at <= coalesce($1, now()))
-  OR EXISTS (SELECT FROM task_runs_open WHERE state IN ('queued', 'running', 'scheduled')) AS "isUnderWay"`;
+  OR EXISTS (SELECT FROM task_runs_open WHERE state IN ('queued', 'running', 'scheduled')
+    AND ($2::uuid IS NULL OR id > $2)) AS "isUnderWay"`;
 
-/** Whether anything is in work, or is due by `until`; by default, by now. */
-export async function isUnderWay({ db }: BenchSystem, until?: Date): Promise<boolean> {
-  const { rows } = await db.query(IS_UNDER_WAY, [until ?? null]);
+/** Whether any run, of those made after `afterId` where that is given, is in work, or is due by `until`; by default, by now. */
+export async function isUnderWay({ db }: BenchSystem, until?: Date, afterId?: string): Promise<boolean> {
+  const { rows } = await db.query(IS_UNDER_WAY, [until ?? null, afterId ?? null]);
   return rows[0].isUnderWay;
 }
 
@@ -47,7 +48,8 @@ export async function isUnderWay({ db }: BenchSystem, until?: Date): Promise<boo
 export async function waitForRuns(system: BenchSystem, afterId: string, count: number): Promise<RunTimes[]> {
   const { db } = system;
   for (;;) {
-    if (!(await isUnderWay(system)) && (await countSucceeded(system, afterId)) >= count) break;
+    if (!(await isUnderWay(system, undefined, afterId)) && (await countSucceeded(system, afterId)) >= count)
+      break;
     await sleep(100);
   }
   const { rows } = await db.query(
