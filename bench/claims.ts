@@ -6,7 +6,6 @@
  *
  *     node bench/claims.ts --against ../other-checkout [--runs 10000] [--batch 100] [--rounds 7]
  */
-import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Store } from "../core/store/database.ts";
@@ -20,6 +19,7 @@ import type { FinishedDirectRun } from "../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../core/store/runs/finish.ts";
 import { deployFunction, finished, makeWorker } from "../core/store/testing/samples.ts";
 import { startTestPostgres } from "../test/support/servers.ts";
+import { readServerUs } from "./process-times.ts";
 import { spreadOf } from "./stats.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -72,16 +72,6 @@ async function openSide(name: string, root: string, databaseUrl: string): Promis
     finish: (workerId, attempts) => finishAttempts(store, workerId, attempts),
     afterLimited: async (functionId) => room?.offerRoom(store, [functionId]),
   };
-}
-
-/** What the server's processes of that name have run so far, in microseconds. */
-async function readServerUs({ store, applicationName }: Pick<Side, "store" | "applicationName">) {
-  const { rows } = await store.pool.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE application_name = $1",
-    [applicationName],
-  );
-  const ranNs = rows.map(({ pid }) => Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]));
-  return ranNs.reduce((sum, ns) => sum + ns, 0) / 1_000;
 }
 
 const QUEUE = `INSERT INTO task_runs_open (id, namespace_id, task_id, function_id, type, trigger, state, scheduled_for,
@@ -152,12 +142,16 @@ async function recordCalls(side: Side, namespaceId: string, { functionId }: Kind
 
 /** What `work` of all runs costs each. */
 async function clocked(side: Side, work: () => Promise<void>): Promise<Figures> {
-  const before = { server: await readServerUs(side), client: process.cpuUsage(), wall: performance.now() };
+  const before = {
+    server: await readServerUs(side.store.pool, side.applicationName),
+    client: process.cpuUsage(),
+    wall: performance.now(),
+  };
   await work();
   const client = process.cpuUsage(before.client);
   const wallMs = performance.now() - before.wall;
   return {
-    serverUs: ((await readServerUs(side)) - before.server) / runs,
+    serverUs: ((await readServerUs(side.store.pool, side.applicationName)) - before.server) / runs,
     clientUs: (client.user + client.system) / runs,
     wallUs: (wallMs * 1_000) / runs,
   };

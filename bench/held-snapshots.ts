@@ -5,7 +5,6 @@
  *
  *     node bench/held-snapshots.ts [--runs 200000] [--slices 5] [--batch 100] [--namespaces 1] [--rounds 1]
  */
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { openStore, type Store } from "../core/store/database.ts";
@@ -16,6 +15,7 @@ import { claimDueRuns } from "../core/store/runs/claim.ts";
 import { finishAttempts } from "../core/store/runs/finish.ts";
 import { finished, makeWorker } from "../core/store/testing/samples.ts";
 import { startTestPostgres } from "../test/support/servers.ts";
+import { readServerUs } from "./process-times.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -38,15 +38,6 @@ const QUEUE = `INSERT INTO task_runs_open (id, namespace_id, task_id, type, trig
   SELECT gen_random_uuid(), ($1::uuid[])[1 + n % cardinality($1::uuid[])], gen_random_uuid(), 'http', 'manual', 'queued',
     now(), now(), now(), 1000
   FROM generate_series(1, $2::int) AS n`;
-
-async function readServerMs({ pool }: Store, name: string): Promise<number> {
-  const { rows } = await pool.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE application_name = $1",
-    [name],
-  );
-  const ranNs = rows.map(({ pid }) => Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]));
-  return ranNs.reduce((sum, ns) => sum + ns, 0) / 1e6;
-}
 
 const server = await startTestPostgres();
 try {
@@ -77,26 +68,26 @@ async function measure(owner: Store, namespaceIds: string[], isHeld: boolean): P
   const figures: string[] = [];
   let queued = 0;
   for (let slice = 0; slice < slices; slice++) {
-    let [claimMs, finishMs, done] = [0, 0, 0];
+    let [claimUs, finishUs, done] = [0, 0, 0];
     while (done < runs / slices) {
       if (queued < BACKLOG) {
         await owner.pool.query(QUEUE, [namespaceIds, BACKLOG]);
         queued += BACKLOG;
       }
-      const beforeMs = await readServerMs(owner, name);
+      const beforeUs = await readServerUs(owner.pool, name);
       const { runs: claimed } = await claimDueRuns(store, workerId, batch, 0);
-      const claimedMs = await readServerMs(owner, name);
-      claimMs += claimedMs - beforeMs;
+      const claimedUs = await readServerUs(owner.pool, name);
+      claimUs += claimedUs - beforeUs;
       await finishAttempts(
         store,
         workerId,
         claimed.map((run) => finished(run, workerId, { state: "succeeded", result: null })),
       );
-      finishMs += (await readServerMs(owner, name)) - claimedMs;
+      finishUs += (await readServerUs(owner.pool, name)) - claimedUs;
       done += claimed.length;
       queued -= claimed.length;
     }
-    figures.push(`${((claimMs * 1_000) / done).toFixed(0)}/${((finishMs * 1_000) / done).toFixed(0)}`);
+    figures.push(`${(claimUs / done).toFixed(0)}/${(finishUs / done).toFixed(0)}`);
     // Autovacuum is off here.
     await owner.pool.query("VACUUM task_runs_open");
   }

@@ -1,5 +1,6 @@
 /** Processor time and memory of the processes of a system, as Linux tells them. */
 import { readdirSync, readFileSync } from "node:fs";
+import type { Pool } from "pg";
 
 /** What a clock of the kernel counts processor time in. */
 export const TICK_US = 10_000;
@@ -89,3 +90,13 @@ export const proportionalMbByProcess = (roots: number[]) =>
     roots,
     ({ pid }) => Number(/^Pss: +(\d+)/m.exec(readProcessFile(pid, "smaps_rollup"))?.[1] ?? 0) / 1_024,
   );
+
+/** What the database server's processes behind connections of that name have run so far. */
+export async function readServerUs(pool: Pick<Pool, "query">, applicationName: string): Promise<number> {
+  const { rows } = await pool.query<{ pid: number }>(
+    "SELECT pid FROM pg_stat_activity WHERE application_name = $1",
+    [applicationName],
+  );
+  const ranNs = rows.map(({ pid }) => Number(readProcessFile(pid, "schedstat").split(" ")[0]));
+  return ranNs.reduce((sum, ns) => sum + ns, 0) / 1_000;
+}

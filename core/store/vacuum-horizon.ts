@@ -11,8 +11,9 @@ export type HorizonHolder = (typeof HORIZON_HOLDERS)[number];
 export type HorizonAges = Record<HorizonHolder, number>;
 
 /**
- * A session holds back the rows of its own database only, unless it vacuums; a standby holds back those of all databases. A standby with a slot shows up as that
- * slot. Logical slots hold `catalog_xmin` alone, which keeps no row of a user's table.
+ * A session holds back the rows of its own database only, and none while it vacuums; a standby holds back those of all
+ * databases, and shows up as its slot if it has one. Logical slots hold `catalog_xmin` alone, which keeps no row of a
+ * user's table.
  */
 const OLDEST_XID: Record<HorizonHolder, string> = {
   session: `SELECT max(greatest(age(backend_xid), age(backend_xmin))) FROM pg_stat_activity

@@ -1,8 +1,7 @@
 /**
- * Limits by key. A run names the limits that hold for it (`limit_keys`, where they do not follow from its function and its
- * queue); each key that has a limit is a row of
- * `run_limits`, which counts the permits that runs hold. A run that starts takes a permit of each of its keys that has a
- * row, remembers them (`permits`), and gives them back when it runs no more.
+ * Limits by key. A run names the limits that hold for it (`limit_keys`, if they do not follow from its function and its
+ * queue); each key that has a limit is a row of `run_limits`, which counts the permits that runs hold. A run that starts
+ * takes a permit of each of its keys that has a row, remembers them (`permits`), and gives them back when it stops running.
  *
  * States of a queued run with keys: claimable → waiting (`waiting_for`, in the line of `waiting_key`; no claim looks at
  * it) → granted (it holds its permits, and is claimed like a run without limits; `waiting_key` stays) → running. Where

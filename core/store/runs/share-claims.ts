@@ -27,7 +27,8 @@ const bestOf = (columns: string, from: string, limit: string) => `
 
 /**
  * CTEs, of which `wanted` has `columns` of the runs `r` that are taken: $2 at most, due for $3 milliseconds, beginning
- * after the namespace $4, and of these those that `from` allows, a condition or nothing. The walk is a circle: down from there, over its end (null), and down to where it began.
+ * after the namespace $4. `from` is one more condition on them, or empty. The walk is a circle: down from there, over its
+ * end (null), and down to where it began.
  */
 export const sharedOut = (columns: string, from: string) => `
   walk AS (
