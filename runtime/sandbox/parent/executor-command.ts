@@ -7,6 +7,7 @@ import { DEFAULT_SANDBOX_SETTINGS, type SandboxSettings } from "../settings.ts";
 import type { HostFacts } from "../walls/plan.ts";
 import { StandingWalls } from "../walls/standing-walls.ts";
 import { readExecutorBundle } from "./executor-bundle.ts";
+import { NODE_SNAPSHOT_FLAGS } from "./node-snapshot.ts";
 
 /** Threads of node and V8 themselves. */
 const OWN_TASKS = 256;
@@ -106,7 +107,7 @@ function executorArguments(settings: SandboxSettings, walls: StandingWalls): str
     `--allow-fs-read=${main}`,
     `--allow-fs-read=${guest}`,
     `--allow-fs-read=${nodeModules}`,
-    "--no-node-snapshot",
+    ...NODE_SNAPSHOT_FLAGS,
     "--no-experimental-sqlite",
     "--disable-sigusr1",
     "--no-warnings",

@@ -168,7 +168,7 @@ export class StandingWalls {
     const [node, addon] = isJailed ? [JAIL_NODE, JAIL_ADDON] : [this.#parts.node, this.#parts.addon];
     const { chain, leave } = this.#enter(plan, 0);
     const load = "process.dlopen({ exports: {} }, process.argv[1])";
-    const [file, ...args] = [...chain, node, "--no-node-snapshot", "--eval", load, addon];
+    const [file, ...args] = [...chain, node, "--eval", load, addon];
     try {
       const tried = spawn(file!, args, {
         cwd: "/",
