@@ -1,5 +1,4 @@
 /** The API: records what is asked and exposes what happened; it executes nothing. */
-import { getRequestListener } from "@hono/node-server";
 import { steadyClock, systemClock } from "../core/clock.ts";
 import { closeInTime } from "../core/close-in-time.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
@@ -49,6 +48,7 @@ import { startIntake } from "./enqueue/intake.ts";
 import type { ApiParts, MailFacts } from "./environment.ts";
 import { createEventFollowers, EVENT_READS_AT_ONCE } from "./events/followers.ts";
 import { apiFeatures } from "./features.ts";
+import { createListener } from "./http/listener.ts";
 import { createLogFollowers, FOLLOWING_CONNECTIONS } from "./logs/followers.ts";
 import { createOpenStreams } from "./logs/open-streams.ts";
 import { createKnownQueues, lookForQueues } from "./queues/known-queues.ts";
@@ -247,8 +247,7 @@ export async function startApi(
     },
   });
   opened.defer(() => serving.abort());
-  // Named for HTTP/1.0, where a request may name no Host.
-  door.open(getRequestListener(app.fetch, { hostname: "localhost" }));
+  door.open(createListener(app.fetch, edge));
   opened.defer(() => door.close());
   opened.defer(() => {
     stopping.abort();

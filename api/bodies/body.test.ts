@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { type TestContext, test } from "node:test";
-import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
 import { createEdge, EDGE_LIMITS } from "../edge/edge.ts";
 import type { ApiEnv } from "../environment.ts";
 import { MAX_UPLOAD_BYTES } from "../functions/upload.ts";
+import { createListener } from "../http/listener.ts";
 import { answerProblem, toBellhopError } from "../http/problem.ts";
 import { limitBody, readJson } from "./body.ts";
 
@@ -52,7 +52,7 @@ async function open(t: TestContext) {
     faults.push(error);
     return answerProblem(context, toBellhopError(error, { error() {} } as never, {}));
   });
-  const server = createServer(getRequestListener(app.fetch));
+  const server = createServer(createListener(app.fetch, edge));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -1,6 +1,7 @@
 /** The opening chapters, "Idempotency keys", "Slow callers" and "Pages": what holds for every request. */
 import assert from "node:assert/strict";
 import { REMEMBER_MS } from "../../../api/auth/keyring.ts";
+import { MAX_DRAINED_BYTES } from "../../../api/edge/drain-answered.ts";
 import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
 import { LONGEST_WAIT_MS } from "../../../api/http/shed-load.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
@@ -11,6 +12,7 @@ import { MAX_PAGE_BYTES, MAX_ROWS } from "../../../core/store/walk.ts";
 import { HTTP_TASK, held, n, type Statement, statement } from "./statement.ts";
 
 const { server, body, duplex, response, bodies, uploads } = EDGE_LIMITS;
+const DRAINED = "api/edge/drain-answered.test.ts";
 const SLOW = "test/system/slow-callers.test.ts";
 
 /** In words where there are few of them. */
@@ -161,6 +163,12 @@ const slowCallers: Statement[] = [
       "once the response has begun either side may pause for a minute, and not longer",
     ],
     [SLOW, "who is answered while still sending may pause longer than the grace"],
+  ),
+  held(
+    `${n(body.bytesPerSecond)} bytes a second, as above, and ${n(MAX_DRAINED_BYTES)} bytes at most | the connection ends`,
+    [DRAINED, "a connection goes on after an answer that came before the body"],
+    [DRAINED, "a body that keeps to its rate may come for long, one that does not ends its connection"],
+    [DRAINED, "who goes on sending for ever is ended"],
   ),
   held(
     `${n(response.bytesPerSecond)} bytes a second, while there is something to read; a caller who owes ${response.graceMs / 1_000} seconds is too slow | the connection is reset`,

@@ -1,0 +1,70 @@
+/**
+ * What is left of a request's body once it is answered is thrown away, so that the answer arrives and its connection goes on:
+ * a sender need not look for an answer before it has sent everything.
+ *
+ * answered → draining → over (all of it came; or it came too slowly, or was too much: then the connection ends).
+ */
+import type { IncomingMessage, RequestListener } from "node:http";
+import type { Edge } from "./edge.ts";
+
+/** Who goes on for longer does not look at the answer. */
+export const MAX_DRAINED_BYTES = 64_000_000;
+const LOOK_EVERY_MS = 1_000;
+
+export function drainAnswered(
+  listener: RequestListener,
+  { clock, limits }: Pick<Edge, "clock" | "limits">,
+): RequestListener {
+  const { graceMs, bytesPerSecond } = limits.body;
+
+  /** By the connection's own count: what Node throws away by itself comes without an event. */
+  function drain(incoming: IncomingMessage): void {
+    const { socket } = incoming;
+    const endSocket = delayEnd(incoming);
+    const beganAt = socket.bytesRead;
+    let [seenAt, debtMs] = [beganAt, 0];
+    let stopLooking = () => {};
+
+    function look(): void {
+      const at = socket.bytesRead;
+      debtMs = Math.max(0, debtMs + LOOK_EVERY_MS - ((at - seenAt) * 1_000) / bytesPerSecond);
+      seenAt = at;
+      if (debtMs >= graceMs || at - beganAt > MAX_DRAINED_BYTES) endSocket();
+      else stopLooking = clock.after(LOOK_EVERY_MS, look);
+    }
+    stopLooking = clock.after(LOOK_EVERY_MS, look);
+    incoming.once("close", () => stopLooking());
+    // As Node does where nobody has begun to read it.
+    incoming.removeAllListeners("data");
+    incoming.resume();
+  }
+
+  return (incoming, outgoing) => {
+    // Before Node's own listener, which ends a connection that is not to be kept.
+    if (mayHaveBody(incoming))
+      outgoing.prependOnceListener("finish", () => incoming.complete || drain(incoming));
+    return listener(incoming, outgoing);
+  };
+}
+
+const mayHaveBody = ({ headers }: IncomingMessage) =>
+  (headers["content-length"] ?? "0") !== "0" || headers["transfer-encoding"] !== undefined;
+
+/**
+ * Until the body is through its connection is only half closed, where it is not to be kept: bytes that nobody has read when
+ * it is closed make the kernel send a reset, which may overtake the answer.
+ */
+function delayEnd(incoming: IncomingMessage): () => void {
+  const { socket } = incoming;
+  const endAtOnce = socket.destroySoon.bind(socket);
+  let isEnding = false;
+  socket.destroySoon = () => {
+    isEnding = true;
+    socket.end();
+  };
+  incoming.once("close", () => {
+    socket.destroySoon = endAtOnce;
+    if (isEnding) endAtOnce();
+  });
+  return endAtOnce;
+}
