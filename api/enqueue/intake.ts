@@ -20,7 +20,7 @@ import {
   takeEnqueued,
 } from "../../core/store/enqueue/enqueued-tasks.ts";
 import type { Listener } from "../../core/store/listen.ts";
-import { cancelTask } from "../../core/store/tasks/change.ts";
+import { cancelTask } from "../../core/store/tasks/end.ts";
 import type { Transaction } from "../../core/store/transaction.ts";
 import { parseJson } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";

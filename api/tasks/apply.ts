@@ -18,7 +18,7 @@ import type { KeyOwner } from "../../core/store/keys.ts";
 import { demandRoom } from "../../core/store/namespace-limits.ts";
 import type { Cancelled } from "../../core/store/runs/cancel.ts";
 import type { StagedRun } from "../../core/store/runs/staged-run.ts";
-import { removeTasksIn } from "../../core/store/tasks/change.ts";
+import { removeTasksIn } from "../../core/store/tasks/end.ts";
 import { findOtherKeys, lockTasksByKey } from "../../core/store/tasks/keys.ts";
 import { inTransaction, type Transaction, tryInTransaction } from "../../core/store/transaction.ts";
 import { type JsonBody, readJsonBody } from "../bodies/body.ts";

@@ -1,7 +1,8 @@
 /** Cancelling, removing, pausing and resuming a task. */
 
 import { taskOutput, toWireTask } from "../../core/contracts/task-output.ts";
-import { cancelTask, pauseTask, removeTask, resumeTask } from "../../core/store/tasks/change.ts";
+import { cancelTask, removeTask } from "../../core/store/tasks/end.ts";
+import { pauseTask, resumeTask } from "../../core/store/tasks/pause-resume.ts";
 import { defineRoute, type Route } from "../http/route.ts";
 import { announceCancelled } from "./announce-cancelled.ts";
 import { taskAudit as audit } from "./audit-task.ts";

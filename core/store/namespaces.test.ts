@@ -10,8 +10,9 @@ import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { enqueueInvocation, enqueueTaskRun } from "./runs/enqueue.ts";
 import { finishAttempts } from "./runs/finish.ts";
 import { estimateRuns, findRun, listRuns } from "./runs/read.ts";
-import { cancelTask, pauseTask, resumeTask } from "./tasks/change.ts";
 import { createTask } from "./tasks/create.ts";
+import { cancelTask } from "./tasks/end.ts";
+import { pauseTask, resumeTask } from "./tasks/pause-resume.ts";
 import { findTask, listTasks } from "./tasks/read.ts";
 import { changeTask } from "./tasks/redefine.ts";
 import {

@@ -3,14 +3,9 @@ import type { ERASE, TaskAction } from "../../domain/bulk.ts";
 import { BellhopError, notFound } from "../../errors.ts";
 import { newId } from "../ids.ts";
 import { enqueueTaskRun } from "../runs/enqueue.ts";
-import {
-  type ChangedTasks,
-  cancelTasksIn,
-  type EachTask,
-  pauseTasksIn,
-  removeTasksIn,
-  resumeTasksIn,
-} from "../tasks/change.ts";
+import { type ChangedTasks, cancelTasksIn, removeTasksIn } from "../tasks/end.ts";
+import { pauseTasksIn, resumeTasksIn } from "../tasks/pause-resume.ts";
+import type { EachTask } from "../tasks/save-states.ts";
 import type { Transaction } from "../transaction.ts";
 import {
   type ActContext,

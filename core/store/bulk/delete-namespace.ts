@@ -12,7 +12,7 @@ import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { DEFAULT_NAMESPACE, ensureNamespace } from "../keys.ts";
 import { cancelRuns, discardDeadLetters } from "../runs/cancel.ts";
-import { cancelTasksIn } from "../tasks/change.ts";
+import { cancelTasksIn } from "../tasks/end.ts";
 import type { Transaction } from "../transaction.ts";
 import { type BulkEffects, NO_EFFECTS } from "./act.ts";
 import { BULK_COLUMNS } from "./bulk-actions.ts";

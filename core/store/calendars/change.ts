@@ -11,10 +11,11 @@ import type { Store } from "../database.ts";
 import { tellTasks } from "../events/record.ts";
 import { newId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
-import { type NextCursor, toExcluding } from "../tasks/change.ts";
 import { toColumn, toNominal } from "../tasks/cursor.ts";
 import { createFindNext, findSettled, recordExcluded } from "../tasks/exclusions.ts";
 import { type LockedTask, lockTasks } from "../tasks/lock.ts";
+import { toExcluding } from "../tasks/passed-instants.ts";
+import type { NextCursor } from "../tasks/save-states.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { FACTS, findCalendar, MAX_CALENDARS } from "./calendars.ts";
 

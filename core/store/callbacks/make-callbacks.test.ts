@@ -16,8 +16,9 @@ import { expireRuns } from "../runs/expire.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { rescueLostRuns } from "../runs/rescue.ts";
 import { putSettings } from "../settings.ts";
-import { cancelTask, pauseTask, removeTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
+import { cancelTask, removeTask } from "../tasks/end.ts";
+import { pauseTask } from "../tasks/pause-resume.ts";
 import {
   ANY_TIME,
   claim,

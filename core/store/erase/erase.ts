@@ -12,7 +12,7 @@ import { ERASE } from "../../domain/bulk.ts";
 import { type BulkEffects, NO_EFFECTS } from "../bulk/act.ts";
 import { takeWithinRuns } from "../bulk/take-within-runs.ts";
 import { cancelRuns, discardDeadLetters } from "../runs/cancel.ts";
-import { hideTasksIn } from "../tasks/change.ts";
+import { hideTasksIn } from "../tasks/end.ts";
 import type { Transaction } from "../transaction.ts";
 import { COMPLETE_BELOW, NEXT_XID } from "../xid.ts";
 import { lookThrough, QUOTING, type Quoting } from "./quotes.ts";

@@ -11,8 +11,9 @@ import { redriveDeadLetters } from "../runs/dead-letters.ts";
 import { finishAttempts, releaseRuns } from "../runs/finish.ts";
 import { queueDueRetries } from "../runs/queue-retries.ts";
 import { recordSkipped } from "../runs/skip.ts";
-import { cancelTask, pauseTask, removeTask, resumeTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
+import { cancelTask, removeTask } from "../tasks/end.ts";
+import { pauseTask, resumeTask } from "../tasks/pause-resume.ts";
 import { changeTask } from "../tasks/redefine.ts";
 import {
   claim,

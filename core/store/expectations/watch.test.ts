@@ -15,8 +15,9 @@ import { findRun, listRuns } from "../runs/read.ts";
 import { settleHeldRuns } from "../runs/settle-held.ts";
 import { stageOccurrences } from "../runs/stage.ts";
 import { putSettings } from "../settings.ts";
-import { cancelTask, pauseTask, removeTask } from "../tasks/change.ts";
 import { createTask } from "../tasks/create.ts";
+import { cancelTask, removeTask } from "../tasks/end.ts";
+import { pauseTask } from "../tasks/pause-resume.ts";
 import { changeTask } from "../tasks/redefine.ts";
 import {
   claim,

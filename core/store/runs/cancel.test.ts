@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import { newId } from "../ids.ts";
-import { cancelTask } from "../tasks/change.ts";
+import { cancelTask } from "../tasks/end.ts";
 import {
   claim,
   finished,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import { cancelTask } from "../tasks/change.ts";
+import { cancelTask } from "../tasks/end.ts";
 import { claim, finished, line, makeWorker, SAMPLE_ERROR, startRun } from "../testing/samples.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";

@@ -11,8 +11,9 @@ import { readStats } from "../stats.ts";
 import { httpTask } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { cancelTask, pauseTask, resumeTask } from "./change.ts";
 import { createTask } from "./create.ts";
+import { cancelTask } from "./end.ts";
+import { pauseTask, resumeTask } from "./pause-resume.ts";
 import { findTask, listTasks } from "./read.ts";
 import { SEEK_AGAIN_MS, seekInstants } from "./seek-instants.ts";
 

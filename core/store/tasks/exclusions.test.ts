@@ -14,8 +14,9 @@ import { listRuns } from "../runs/read.ts";
 import { stageOccurrences } from "../runs/stage.ts";
 import { type GivenTask, httpTask } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { cancelTask, pauseTask, resumeTask } from "./change.ts";
 import { createTask } from "./create.ts";
+import { cancelTask } from "./end.ts";
+import { pauseTask, resumeTask } from "./pause-resume.ts";
 import { findTask } from "./read.ts";
 import { changeTask } from "./redefine.ts";
 

@@ -8,8 +8,8 @@ import { finishAttempts } from "../runs/finish.ts";
 import { claim, finished, httpTask, makeWorker, SAMPLE_ERROR } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
-import { cancelTask, removeTask } from "./change.ts";
 import { createTask } from "./create.ts";
+import { cancelTask, removeTask } from "./end.ts";
 import { removeExpiredTasks } from "./expire.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);

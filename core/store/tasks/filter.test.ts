@@ -9,9 +9,10 @@ import type { TaskType } from "../../domain/task-spec.ts";
 import { deployFunction, httpTask } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { readWalks } from "../walk.ts";
-import { cancelTask, pauseTask } from "./change.ts";
 import { createTask } from "./create.ts";
+import { cancelTask } from "./end.ts";
 import { planTaskWalks, taskConditions } from "./filter.ts";
+import { pauseTask } from "./pause-resume.ts";
 import { estimateTasks, listTasks } from "./read.ts";
 
 const { store, db, newNamespace } = await openTestStore(createTestDatabase);

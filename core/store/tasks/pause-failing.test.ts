@@ -7,9 +7,9 @@ import { enqueueTaskRun } from "../runs/enqueue.ts";
 import { finishAttempts } from "../runs/finish.ts";
 import { claim, finished, type GivenTask, httpTask, makeWorker, SAMPLE_ERROR } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
-import { pauseTask, resumeTask } from "./change.ts";
 import { createTask } from "./create.ts";
 import { pauseFailingTask } from "./pause-failing.ts";
+import { pauseTask, resumeTask } from "./pause-resume.ts";
 import { findTask } from "./read.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);

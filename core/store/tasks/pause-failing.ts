@@ -3,7 +3,7 @@ import type { Task } from "../../contracts/task-output.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { inTransaction } from "../transaction.ts";
 import { SCHEDULE_NOW } from "../virtual-clock.ts";
-import { pauseTaskIn } from "./change.ts";
+import { pauseTaskIn } from "./pause-resume.ts";
 
 /**
  * Of the task's runs that succeeded or failed, in the order they were made, the last ones; dead letters have failed.

@@ -14,8 +14,9 @@ import { claim, finished, httpTask, makeWorker, retryAfter, SAMPLE_ERROR } from 
 import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
-import { cancelTask, pauseTask } from "./change.ts";
 import { createTask } from "./create.ts";
+import { cancelTask } from "./end.ts";
+import { pauseTask } from "./pause-resume.ts";
 import { changeTask, changeTaskIn } from "./redefine.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);

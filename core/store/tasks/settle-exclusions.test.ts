@@ -10,8 +10,9 @@ import { stageOccurrences } from "../runs/stage.ts";
 import { httpTask } from "../testing/samples.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
-import { cancelTask, pauseTask, resumeTask } from "./change.ts";
 import { createTask } from "./create.ts";
+import { cancelTask } from "./end.ts";
+import { pauseTask, resumeTask } from "./pause-resume.ts";
 import { changeTask } from "./redefine.ts";
 import { LOOK_EVERY_MS, settleExclusions } from "./settle-exclusions.ts";
 

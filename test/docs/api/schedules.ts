@@ -277,7 +277,7 @@ export const SCHEDULES: Statement[] = [
   held(
     `count (up to ${n(MAX_COUNTED)} of an outage or a pause)`,
     ["core/domain/skipped.test.ts", "counting stops at its bound"],
-    ["core/store/tasks/change.test.ts", "are one skipped run that says which"],
+    ["core/store/tasks/states.test.ts", "are one skipped run that says which"],
     ["core/store/runs/stage.test.ts", "one late run of the newest and one skipped run of the others"],
   ),
   held("Anywhere else both are a 404 clock_not_virtual", [

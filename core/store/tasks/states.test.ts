@@ -15,19 +15,12 @@ import { claim, finished, type GivenTask, httpTask, makeWorker, retryAfter } fro
 import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
 import { inTransaction } from "../transaction.ts";
-import {
-  cancelTask,
-  cancelTasksIn,
-  type EachTask,
-  pauseTask,
-  pauseTasksIn,
-  removeTasksIn,
-  resumeTask,
-  resumeTasksIn,
-} from "./change.ts";
 import { createTask } from "./create.ts";
+import { cancelTask, cancelTasksIn, removeTasksIn } from "./end.ts";
+import { pauseTask, pauseTasksIn, resumeTask, resumeTasksIn } from "./pause-resume.ts";
 import { findTask } from "./read.ts";
 import { changeTask, type TaskChange } from "./redefine.ts";
+import type { EachTask } from "./save-states.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const HOUR_MS = 3_600_000;
