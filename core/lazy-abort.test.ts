@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LazyAbort } from "./lazy-abort.ts";
+import { LazyAbort, whenAborted } from "./lazy-abort.ts";
 
 test("whoever listens is told once, with the first reason", () => {
   const abort = new LazyAbort();
@@ -58,4 +58,15 @@ test("one that throws keeps nobody else from being told, and what it threw is no
   });
   assert.throws(() => abort.abort("over"), /first/);
   assert.deepEqual([told, abort.reason], [["second", "signal"], "over"]);
+});
+
+test("who does not care which kind it is is told of either, unless it is forgotten", () => {
+  const [lazy, plain] = [new LazyAbort(), new AbortController()];
+  const told: string[] = [];
+  whenAborted(lazy, () => told.push("lazy"));
+  whenAborted(plain.signal, () => told.push("plain"));
+  for (const abort of [lazy, plain.signal]) whenAborted(abort, () => told.push("forgotten"))();
+  lazy.abort();
+  plain.abort();
+  assert.deepEqual(told, ["lazy", "plain"]);
 });

@@ -51,3 +51,10 @@ export class LazyAbort {
     if (errors.length > 0) throw errors[0];
   }
 }
+
+/** As `LazyAbort.onAbort`, of either kind. */
+export function whenAborted(abort: AbortSignal | LazyAbort, act: () => void): () => void {
+  if (abort instanceof LazyAbort) return abort.onAbort(act);
+  abort.addEventListener("abort", act);
+  return () => abort.removeEventListener("abort", act);
+}

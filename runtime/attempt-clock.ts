@@ -27,62 +27,89 @@ export interface AttemptTimes {
   leftMs: number | null;
 }
 
-export function startAttemptClock(
+export const startAttemptClock = (
   clock: Clock,
-  { timeoutMs, leftMs }: AttemptTimes,
-  onOver: (what: "timeout" | "no_room") => void,
-): AttemptClock {
-  const endsMs = leftMs === null ? Infinity : clock.steadyMs() + leftMs;
-  const timeLeftMs = () => Math.min(timeoutMs, endsMs - clock.steadyMs());
-  let isHeld = false;
-  let isOver = false;
+  times: AttemptTimes,
+  onOver: (what: Over) => void,
+): AttemptClock => new RunningClock(clock, times, onOver);
+
+type Over = "timeout" | "no_room";
+
+/** A class: each attempt has one, and closures over as many variables weigh several times as much. */
+class RunningClock implements AttemptClock {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #onOver: (what: Over) => void;
+  /** By the steady clock, as all instants here: when the run must be over. */
+  readonly #endsMs: number;
+  #isHeld = false;
+  #isOver = false;
   /** When it is over as things stand, and as what. */
-  let [overAtMs, overAs] = [0, "timeout" as "timeout" | "no_room"];
-  let ringsAtMs = Infinity;
-  let forget = () => {};
+  #overAtMs = 0;
+  #overAs: Over = "timeout";
+  #ringsAtMs = Infinity;
+  #forget: (() => void) | undefined;
+
+  constructor(clock: Clock, { timeoutMs, leftMs }: AttemptTimes, onOver: (what: Over) => void) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#onOver = onOver;
+    const nowMs = clock.steadyMs();
+    this.#endsMs = leftMs === null ? Infinity : nowMs + leftMs;
+    this.#setEnd(this.#timeLeftMs(nowMs), "timeout", nowMs);
+  }
+
+  get deadlineAt(): Date {
+    const nowMs = this.#clock.steadyMs();
+    const ms = this.#isHeld ? this.#timeLeftMs(nowMs) : this.#overAtMs - nowMs;
+    return new Date(this.#clock.now().getTime() + ms);
+  }
+
+  hold(): void {
+    this.#isHeld = true;
+    const nowMs = this.#clock.steadyMs();
+    const endMs = this.#endsMs - nowMs;
+    const waitMs = roomWaitMs(this.#timeoutMs);
+    if (endMs < waitMs) this.#setEnd(endMs, "timeout", nowMs);
+    else this.#setEnd(waitMs, "no_room", nowMs);
+  }
+
+  begin(): void {
+    // A run that was left behind may still get its place.
+    if (this.#isOver) return;
+    this.#isHeld = false;
+    const nowMs = this.#clock.steadyMs();
+    this.#setEnd(this.#timeLeftMs(nowMs), "timeout", nowMs);
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#forget?.();
+  }
+
+  #timeLeftMs(nowMs: number): number {
+    return Math.min(this.#timeoutMs, this.#endsMs - nowMs);
+  }
 
   /** A timer that rings too early stays: it looks again, and most attempts have ended by then. */
-  function setEnd(inMs: number, as: typeof overAs): void {
-    [overAtMs, overAs] = [clock.steadyMs() + inMs, as];
-    if (ringsAtMs <= overAtMs) return;
-    forget();
-    arm(inMs);
+  #setEnd(inMs: number, as: Over, nowMs: number): void {
+    this.#overAtMs = nowMs + inMs;
+    this.#overAs = as;
+    if (this.#ringsAtMs <= this.#overAtMs) return;
+    this.#forget?.();
+    this.#arm(inMs, nowMs);
   }
 
-  function arm(inMs: number): void {
-    ringsAtMs = clock.steadyMs() + inMs;
-    forget = clock.after(inMs, look);
+  #arm(inMs: number, nowMs: number): void {
+    this.#ringsAtMs = nowMs + inMs;
+    this.#forget = this.#clock.after(inMs, () => this.#look());
   }
 
-  function look(): void {
-    ringsAtMs = Infinity;
-    const restMs = overAtMs - clock.steadyMs();
-    if (restMs > 0) arm(restMs);
-    else onOver(overAs);
+  #look(): void {
+    this.#ringsAtMs = Infinity;
+    const nowMs = this.#clock.steadyMs();
+    const restMs = this.#overAtMs - nowMs;
+    if (restMs > 0) this.#arm(restMs, nowMs);
+    else this.#onOver(this.#overAs);
   }
-
-  setEnd(timeLeftMs(), "timeout");
-  return {
-    get deadlineAt() {
-      const ms = isHeld ? timeLeftMs() : overAtMs - clock.steadyMs();
-      return new Date(clock.now().getTime() + ms);
-    },
-    hold() {
-      isHeld = true;
-      const endMs = endsMs - clock.steadyMs();
-      const waitMs = roomWaitMs(timeoutMs);
-      if (endMs < waitMs) setEnd(endMs, "timeout");
-      else setEnd(waitMs, "no_room");
-    },
-    begin() {
-      // A run that was left behind may still get its place.
-      if (isOver) return;
-      isHeld = false;
-      setEnd(timeLeftMs(), "timeout");
-    },
-    end() {
-      isOver = true;
-      forget();
-    },
-  };
 }

@@ -4,10 +4,12 @@ import { DEFAULT_POLICY, type TaskPolicy } from "../core/contracts/task-policy.t
 import { type AttemptOutcome, failed, succeeded } from "../core/domain/attempt.ts";
 import { callDurations } from "../core/domain/call-durations.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../core/domain/function-limits.ts";
+import { LazyAbort } from "../core/lazy-abort.ts";
 import { newId } from "../core/store/ids.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { AttemptStop, runAttempt } from "./attempt.ts";
+import { runAttempt } from "./attempt.ts";
+import { AttemptStop } from "./attempt-stop.ts";
 import type { AttemptContext, TaskRunner } from "./runners/task-runner.ts";
 import { claimedRun, runUntilAborted } from "./testing/claimed-run.ts";
 
@@ -17,7 +19,7 @@ const ONE_ATTEMPT = { ...DEFAULT_POLICY.retry, maxAttempts: 1 };
 function start(runner: TaskRunner, given: Partial<ClaimedRun & TaskPolicy> = {}) {
   const clock = createManualClock();
   const run = claimedRun({ startedAt: clock.now(), ...given });
-  const stop = new AbortController();
+  const stop = new LazyAbort();
   const workerId = newId();
   const runners = { http: runner, email: runner, function: runner };
   const ended = runAttempt(run, runners, stop, workerId, clock);
@@ -103,7 +105,7 @@ test("the runner is chosen by the run's type", async () => {
   const never: TaskRunner = () => assert.fail("another type's runner");
   const run = claimedRun({ spec: { type: "function", function: "greet", input: null } });
   const runners = { http: never, email: never, function: async () => succeeded("greeted") };
-  const attempt = await runAttempt(run, runners, new AbortController(), newId(), createManualClock());
+  const attempt = await runAttempt(run, runners, new LazyAbort(), newId(), createManualClock());
   assert.deepEqual(attempt?.verdict, { state: "succeeded", result: "greeted" });
 });
 

@@ -5,7 +5,7 @@
  */
 import { closeInTime } from "../core/close-in-time.ts";
 import type { Notifier } from "../core/store/notify.ts";
-import { AttemptStop } from "./attempt.ts";
+import { AttemptStop } from "./attempt-stop.ts";
 import { type GiverParts, giveBack } from "./give-back.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Loops } from "./loops.ts";

@@ -4,11 +4,13 @@ import { after, test } from "node:test";
 import { systemClock } from "../core/clock.ts";
 import { type AttemptOutcome, failed } from "../core/domain/attempt.ts";
 import { DEFAULT_FUNCTION_LIMITS } from "../core/domain/function-limits.ts";
+import { LazyAbort } from "../core/lazy-abort.ts";
 import { createRedactor } from "../core/secrets/redact.ts";
 import { newId } from "../core/store/ids.ts";
 import type { AttemptLogLine, FinishedAttempt } from "../core/store/runs/finish.ts";
 import { buildRevision } from "../functions/build/build-revision.ts";
-import { AttemptStop, runAttempt } from "./attempt.ts";
+import { runAttempt } from "./attempt.ts";
+import { AttemptStop } from "./attempt-stop.ts";
 import { asCut } from "./direct/cut-call.ts";
 import { withFailureLine } from "./failure-line.ts";
 import { createFunctionRunner } from "./runners/function.ts";
@@ -42,7 +44,7 @@ async function attemptOf(source: string, limits: object = {}, timeoutMs = 60_000
   const attempt = await runAttempt(
     functionRun(timeoutMs),
     { http: never, email: never, function: runner },
-    new AbortController(),
+    new LazyAbort(),
     newId(),
     systemClock,
   );
@@ -169,7 +171,7 @@ test("the line holds no secret", async () => {
 
 test("a function that succeeds, and one that is cancelled, leave none", async () => {
   assert.deepEqual((await attemptOf(`export default () => 1;`)).logs, []);
-  const stop = new AbortController();
+  const stop = new LazyAbort();
   stop.abort(new AttemptStop("cancelled"));
   const runner: TaskRunner = async () => failed("function_error", "stopped", { retryable: true });
   const runners = { http: never, email: never, function: runner };
@@ -178,7 +180,7 @@ test("a function that succeeds, and one that is cancelled, leave none", async ()
 });
 
 test("an attempt that is stopped from outside, or whose caller was cut off, tells why", async () => {
-  const stop = new AbortController();
+  const stop = new LazyAbort();
   stop.abort(new AttemptStop("shutdown"));
   const runner: TaskRunner = async (): Promise<AttemptOutcome> => ({ kind: "cancelled" });
   const runners = { http: never, email: never, function: runner };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_SPAN } from "../core/telemetry/tracing.ts";
-import { AttemptStop } from "./attempt.ts";
+import { AttemptStop } from "./attempt-stop.ts";
 import { createRunningAttempts, isLost } from "./running-attempts.ts";
 import { claimedRun } from "./testing/claimed-run.ts";
 

@@ -2,15 +2,16 @@
  * The attempts that a worker executes. An attempt: begun → ended (on its way to its row) → gone; or begun → lost, when
  * the table says that its run no longer belongs to this worker: then it is stopped and records nothing.
  */
+import { LazyAbort } from "../core/lazy-abort.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { OwnedRun } from "../core/store/runs/owned.ts";
 import type { Span } from "../core/telemetry/tracing.ts";
-import { AttemptStop } from "./attempt.ts";
+import { AttemptStop } from "./attempt-stop.ts";
 
 export interface RunningAttempt {
   run: ClaimedRun;
   span: Span;
-  stop: AbortController;
+  stop: LazyAbort;
   /** Ended, and on its way to its row: it is not given back any more. */
   isEnded: boolean;
   /** Its caller handed it over: it is not given back. */
@@ -24,8 +25,8 @@ export interface RunningAttempt {
 type ClaimKey = Pick<OwnedRun, "id" | "claimNo">;
 
 /** Whether it was stopped because its run is not this worker's any more. */
-export function isLost({ stop: { signal } }: RunningAttempt): boolean {
-  return signal.reason instanceof AttemptStop && signal.reason.reason === "lost";
+export function isLost({ stop: { reason } }: RunningAttempt): boolean {
+  return reason instanceof AttemptStop && reason.reason === "lost";
 }
 
 export interface RunningAttempts {
@@ -52,7 +53,7 @@ export function createRunningAttempts(): RunningAttempts {
   const lose = ({ stop }: RunningAttempt) => stop.abort(new AttemptStop("lost"));
   return {
     begin(attempt) {
-      const begun = { ...attempt, stop: new AbortController(), isEnded: false };
+      const begun = { ...attempt, stop: new LazyAbort(), isEnded: false };
       const older = byRun.get(attempt.run.id);
       if (older) lose(older);
       byRun.set(attempt.run.id, begun);
@@ -75,7 +76,7 @@ export function createRunningAttempts(): RunningAttempts {
           ownedIds.get(attempt.run.id) !== attempt.run.claimNo &&
           // It may have ended, or been stopped, while the table was asked.
           !attempt.isEnded &&
-          !attempt.stop.signal.aborted,
+          !attempt.stop.aborted,
       );
       for (const attempt of lost) lose(attempt);
       return lost.length;

@@ -54,6 +54,12 @@ interface Way {
   isInTable(): boolean;
 }
 
+function passOn(from: LazyAbort, to: LazyAbort): void {
+  const stop = () => to.abort(from.reason);
+  if (from.aborted) stop();
+  else from.onAbort(stop);
+}
+
 /** Each call runs one run in a slot that was taken for it, and gives the slot back. */
 export function createWork(parts: WorkParts): Work {
   const { facts, clock, log, metrics, runners, traceAttempt, slots, room, running, callers, recordClaimed } =
@@ -63,15 +69,13 @@ export function createWork(parts: WorkParts): Work {
   async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
-    const stop = () => mine.stop.abort(way.stopped!.reason);
-    if (way.stopped?.aborted) stop();
-    else way.stopped?.onAbort(stop);
+    if (way.stopped) passOn(way.stopped, mine.stop);
     let leaveRoom: (() => void) | undefined;
     let caller: MetCaller | undefined;
     const meetCaller: MeetCaller = async (apiId, request) => {
       caller = await callers?.meet(apiId, run.id, mine.stop.signal);
       // Given back meanwhile: nothing goes over, so that another worker can meet it.
-      if (!caller || mine.stop.signal.aborted) return undefined;
+      if (!caller || mine.stop.aborted) return undefined;
       mine.hasBegunCaller = caller.hasBegun;
       return caller.toCall(request);
     };
@@ -89,9 +93,8 @@ export function createWork(parts: WorkParts): Work {
     }
     try {
       const begun = run.unloadedBytes === undefined ? run : await enter(run.unloadedBytes);
-      const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, {
-        ...{ http: way.http, meetCaller, span },
-      });
+      const given = { http: way.http, meetCaller, span };
+      const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, given);
       mine.isEnded = true;
       endAttemptSpan(span, attempt);
       if (attempt) await (caller ? caller.record(attempt, recordClaimed) : way.record(attempt));

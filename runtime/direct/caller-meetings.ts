@@ -9,7 +9,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { CallAnswer, DirectCall } from "../../core/contracts/direct-call.ts";
 import type { StoredRequest } from "../../core/domain/stored-request.ts";
 import { type FinishedAttempt, hasEnded, type TriedAttempt } from "../../core/store/runs/finished-attempt.ts";
-import { AttemptStop } from "../attempt.ts";
+import { AttemptStop } from "../attempt-stop.ts";
 import { withStoredBody } from "../runners/stored-request.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 import { openGate } from "./call-gate.ts";

@@ -10,7 +10,7 @@ import type { RunVerdict } from "../../core/domain/retry.ts";
 import type { DirectRun, FinishedDirectRun, Reservation } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
-import type { AttemptStop } from "../attempt.ts";
+import type { AttemptStop } from "../attempt-stop.ts";
 import { createInputRoom } from "../input-room.ts";
 import type { HttpCall } from "../sandbox/invocation.ts";
 import { createSlots } from "../slots.ts";

@@ -7,7 +7,7 @@ import { keepOriginal } from "../../core/domain/kept-input.ts";
 import { LazyAbort } from "../../core/lazy-abort.ts";
 import type { DirectRun, FinishedDirectRun } from "../../core/store/runs/direct.ts";
 import type { FinishedAttempt } from "../../core/store/runs/finish.ts";
-import { AttemptStop } from "../attempt.ts";
+import { AttemptStop } from "../attempt-stop.ts";
 import type { Showing } from "./call-response.ts";
 
 /** A run that takes longer becomes visible as running. */

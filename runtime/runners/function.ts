@@ -99,7 +99,7 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
     const http = answered ?? stored?.http;
     const stackLines: AttemptLogLine[] = [];
     const outcome = await sandbox.invoke(invocation, {
-      signal: context.signal,
+      signal: context.stop ?? context.signal,
       span: context.span,
       onBegin: () => context.time?.begin(),
       onIsolate(isolate) {

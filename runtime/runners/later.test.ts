@@ -5,10 +5,12 @@ import { after, test } from "node:test";
 import { systemClock } from "../../core/clock.ts";
 import { parseNetworks } from "../../core/egress/address-policy.ts";
 import { createEgress } from "../../core/egress/egress.ts";
+import { LazyAbort } from "../../core/lazy-abort.ts";
 import { createCompletionTokens } from "../../core/secrets/completion-tokens.ts";
 import { NO_SPAN } from "../../core/telemetry/tracing.ts";
 import { createHttpSink } from "../../test/support/http-sink.ts";
-import { AttemptStop, runAttempt } from "../attempt.ts";
+import { runAttempt } from "../attempt.ts";
+import { AttemptStop } from "../attempt-stop.ts";
 import { claimedRun } from "../testing/claimed-run.ts";
 import { findCompleteUrls } from "./complete-urls.ts";
 import { createHttpRunner } from "./http.ts";
@@ -30,7 +32,7 @@ const later = { status: 202, headers: { "Bellhop-Complete": "later" } };
 
 async function attempt(
   given: Parameters<typeof claimedRun>[0] = {},
-  { isOffered = true, stop = new AbortController() } = {},
+  { isOffered = true, stop = new LazyAbort() } = {},
 ) {
   const run = claimedRun({ spec, startedAt: new Date(), scheduledFor: new Date(), ...given });
   const http = createHttpRunner({ egress, clock: systemClock, ...(isOffered ? { completeUrlOf } : {}) });
@@ -104,7 +106,7 @@ test("a callback is told no URL, and its receiver's later is a 202 like any othe
 });
 
 test("a run that was cancelled while its answer came is cancelled", async () => {
-  const stop = new AbortController();
+  const stop = new LazyAbort();
   sink.reply = () => {
     stop.abort(new AttemptStop("cancelled"));
     return later;

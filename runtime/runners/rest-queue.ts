@@ -7,18 +7,20 @@ import type { TaskRunner } from "./task-runner.ts";
 const OVERLOADED = new Set([429, 503]);
 
 /** @param rest pauses the queue of the run, if it is one that rests. Before the attempt has ended: none follows it. */
-export const restingQueue =
-  (
-    run: TaskRunner,
-    rest: (run: ClaimedRun, restMs: number) => Promise<void>,
-    onError: (error: unknown) => void,
-  ): TaskRunner =>
-  async (claimed, context) => {
+export const restingQueue = (
+  run: TaskRunner,
+  rest: (run: ClaimedRun, restMs: number) => Promise<void>,
+  onError: (error: unknown) => void,
+): TaskRunner => {
+  const runResting: TaskRunner = async (claimed, context) => {
     const outcome = await run(claimed, context);
     const restMs = findRestMs(outcome);
-    if (claimed.holdsPermits && restMs > 0) await rest(claimed, restMs).catch(onError);
+    if (restMs > 0) await rest(claimed, restMs).catch(onError);
     return outcome;
   };
+  // Only who holds permits is in a queue that may rest.
+  return (claimed, context) => (claimed.holdsPermits ? runResting(claimed, context) : run(claimed, context));
+};
 
 function findRestMs(outcome: AttemptOutcome): number {
   if (outcome.kind !== "failed" || outcome.retryAfterMs === undefined) return 0;

@@ -4,6 +4,7 @@ import type { KeptInput } from "../../core/domain/kept-input.ts";
 import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { StoredRequest } from "../../core/domain/stored-request.ts";
 import type { JsonObject } from "../../core/json.ts";
+import type { LazyAbort } from "../../core/lazy-abort.ts";
 import type { Redactor } from "../../core/secrets/redact.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import type { AttemptLogLine } from "../../core/store/runs/finish.ts";
@@ -23,8 +24,10 @@ export type MeetCaller = (apiId: string, request: StoredRequest | undefined) => 
 
 /** What a runner may use while it tries one run once. */
 export interface AttemptContext {
-  /** Aborts at the attempt's deadline, on cancellation and when the worker must go; `signal.reason` is an AttemptAbort. */
-  signal: AbortSignal;
+  /** Aborts at the attempt's deadline, on cancellation and when the worker must go; `signal.reason` is an AttemptStop. */
+  readonly signal: AbortSignal;
+  /** The same, for who only wants to be told. */
+  readonly stop?: LazyAbort;
   /** The instant after which the attempt counts as timed out; it moves where `time` is held. */
   readonly deadlineAt: Date;
   /** Of a runner that waits for room: its attempt's time is held meanwhile, and begins anew. */

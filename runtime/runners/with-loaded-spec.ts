@@ -13,14 +13,14 @@ export function withLoadedSpec(
   load: (run: ClaimedRun) => Promise<TaskSpec | undefined>,
   clock: Clock,
 ): TaskRunner {
-  return async (run, context) => {
-    if (run.unloadedBytes === undefined) return await runner(run, context);
+  const runLoaded: TaskRunner = async (run, context) => {
     // It was stopped while it waited for room.
     if (context.signal.aborted) return { kind: "cancelled" };
     const loaded = await loadOrFail(() => load(run), context, clock);
     if (!loaded || "kind" in loaded) return loaded ?? { kind: "cancelled" };
     return await runner({ ...run, spec: loaded }, context);
   };
+  return (run, context) => (run.unloadedBytes === undefined ? runner(run, context) : runLoaded(run, context));
 }
 
 /** Undefined: whatever is recorded of the run now is dropped, its row is not this claim's. */

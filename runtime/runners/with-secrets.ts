@@ -10,6 +10,7 @@ import { fillSecrets } from "../../core/domain/secrets-in-spec.ts";
 import type { SecretField, TaskSpec } from "../../core/domain/task-spec.ts";
 import { createRedactor } from "../../core/secrets/redact.ts";
 import { redactOutcome } from "../../core/secrets/redact-outcome.ts";
+import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { loadInTime, toSecretsFailure } from "./load-in-time.ts";
 import type { NamespaceSecrets } from "./namespace-secrets.ts";
 import type { AttemptContext, FilledSecrets, TaskRunner } from "./task-runner.ts";
@@ -19,16 +20,25 @@ export function withSecrets(
   findSecrets: NamespaceSecrets["find"],
   clock: Clock,
 ): TaskRunner {
-  return async (run, context) => {
-    const fields = fieldsOf(run.spec);
-    if (!fields) return await runner(run, context);
+  async function runFilled(
+    run: ClaimedRun,
+    context: AttemptContext,
+    fields: readonly SecretField[],
+  ): Promise<AttemptOutcome> {
     const filled = await fillInTime(run, fields, findSecrets, context, clock);
     if ("kind" in filled) return filled;
     const { redactor } = filled.secrets;
     const log: AttemptContext["log"] = (level, message, said, at) =>
       context.log(level, redactor.text(message), said && redactor.value(said), at);
-    const outcome = await runner({ ...run, spec: filled.spec }, { ...context, log, secrets: filled.secrets });
+    // Not a copy: what its getters answer changes, and some of it is made when it is asked for.
+    const own: AttemptContext = Object.assign(Object.create(context), { log, secrets: filled.secrets });
+    const outcome = await runner({ ...run, spec: filled.spec }, own);
     return redactOutcome(outcome, redactor);
+  }
+
+  return (run, context) => {
+    const fields = fieldsOf(run.spec);
+    return fields ? runFilled(run, context, fields) : runner(run, context);
   };
 }
 

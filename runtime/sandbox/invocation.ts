@@ -7,6 +7,7 @@ import type { LogLevel } from "../../core/domain/log-level.ts";
 import type { RunTrigger } from "../../core/domain/run-trigger.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { JsonOrSource } from "../../core/json-source.ts";
+import type { LazyAbort } from "../../core/lazy-abort.ts";
 import type { Span } from "../../core/telemetry/tracing.ts";
 
 export interface Invocation {
@@ -43,7 +44,7 @@ export interface LogLine {
 }
 
 export interface InvokeOptions {
-  signal: AbortSignal;
+  signal: AbortSignal | LazyAbort;
   onLog(line: LogLine): void;
   /** It has its place in an isolate: its time runs from now. */
   onBegin?(): void;

@@ -1,4 +1,5 @@
 import { type AttemptOutcome, failed } from "../../../core/domain/attempt.ts";
+import { whenAborted } from "../../../core/lazy-abort.ts";
 import type { SandboxStats } from "../../../core/telemetry/metrics/sandbox.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "../invocation.ts";
 import type { HopedWalls, SandboxParts, SandboxSettings } from "../settings.ts";
@@ -82,12 +83,12 @@ export class ExecutorPool implements Sandbox {
         call: options.http && new JobCall(options.http),
         cancel: undefined,
         finish: (outcome) => {
-          signal.removeEventListener("abort", onAbort);
+          forget();
           if (--this.#outstanding === 0) this.#sweeper.unref();
           resolve(outcome);
         },
       };
-      signal.addEventListener("abort", onAbort);
+      const forget = whenAborted(signal, onAbort);
       if (this.#outstanding++ === 0) this.#sweeper.ref();
       tenant.waiting.add(job, performance.now());
       this.#pumpSoon(tenant);

@@ -3,7 +3,7 @@ import { type AttemptEnd, failed, succeeded } from "../../../core/domain/attempt
 import { decideVerdict } from "../../../core/domain/retry.ts";
 import type { ClaimedRun as StoredRun } from "../../../core/store/runs/claim.ts";
 import { NO_SPAN } from "../../../core/telemetry/tracing.ts";
-import { AttemptStop } from "../../../runtime/attempt.ts";
+import { AttemptStop } from "../../../runtime/attempt-stop.ts";
 import type { RunningAttempt } from "../../../runtime/running-attempts.ts";
 import type { ClaimedRun } from "../database/claim.ts";
 import { type FinishedAttempt, type FinishReport, finishAttempts, policyOf } from "../database/finish.ts";
@@ -44,7 +44,7 @@ export function createAttempts(worker: Worker) {
   function* attempt(claimed: ClaimedRun, mine: RunningAttempt, stopSignal: string): Script {
     const key = keyOf(claimed);
     const { durationMs, fails } = drawAttempt(claimed, worker.attempts);
-    if (!mine.stop.signal.aborted) yield* restUntil(world.nowMs + durationMs, stopSignal);
+    if (!mine.stop.aborted) yield* restUntil(world.nowMs + durationMs, stopSignal);
     world.listener.ended(key);
     if (isGivenUp(mine)) return leave(mine);
     mine.isEnded = true;
@@ -81,7 +81,7 @@ export function createAttempts(worker: Worker) {
       // Of a claimed run they keep its number and its claim's, and look at no more.
       const run = { id: claimed.id, claimNo: claimed.claimNo } as StoredRun;
       const mine = running.begin({ run, span: NO_SPAN, isDirect: false, isInTable: () => true });
-      mine.stop.signal.addEventListener("abort", () => {
+      mine.stop.onAbort(() => {
         // It is stopped before its worker asks that it be given back.
         if (isGivenUp(mine)) world.listener.ended(keyOf(claimed));
         world.signal(process, stopSignal);
@@ -109,11 +109,11 @@ export function createAttempts(worker: Worker) {
 }
 
 /** As runtime/attempt.ts: nothing is recorded of an attempt that was lost, or released. */
-const isGivenUp = ({ stop: { signal } }: RunningAttempt): boolean =>
-  signal.reason instanceof AttemptStop && ["lost", "released"].includes(signal.reason.reason);
+const isGivenUp = ({ stop: { reason } }: RunningAttempt): boolean =>
+  reason instanceof AttemptStop && ["lost", "released"].includes(reason.reason);
 
-function judge({ stop: { signal } }: RunningAttempt, fails: boolean): AttemptEnd {
-  if (signal.reason instanceof AttemptStop) return { kind: "cancelled" };
+function judge({ stop: { reason } }: RunningAttempt, fails: boolean): AttemptEnd {
+  if (reason instanceof AttemptStop) return { kind: "cancelled" };
   return fails ? failed("http_status", "The target answered 500.", { retryable: true }) : succeeded(null);
 }
 

@@ -2,7 +2,7 @@
  * As runtime/drain.ts: how a worker ends that is told to. It takes nothing more, finishes what it can, gives back the rest,
  * and lets its lease go once nothing of it waits to be recorded.
  */
-import { AttemptStop } from "../../../runtime/attempt.ts";
+import { AttemptStop } from "../../../runtime/attempt-stop.ts";
 import { leave } from "../database/owned.ts";
 import { ConnectionLost, restUntil, type Script } from "../simulation/script.ts";
 import type { Intake } from "./intake.ts";
