@@ -34,13 +34,12 @@ export function toStoredPolicy({ retry, ...policy }: TaskPolicy): StoredPolicy &
 }
 
 /** Of tasks that were stored before the field was there, and that go on as they did: their runs overlap. */
-const BEFORE: TaskPolicy = { ...DEFAULT_POLICY, overlap: "allow" };
+const BEFORE = Object.entries({ ...DEFAULT_POLICY, overlap: "allow" });
 
 /** What an earlier release did not know is as it was then, what a later one knows is left out. */
 export function readPolicy({ backoff, retryOn, ...stored }: StoredPolicy): TaskPolicy {
   const policy: Record<string, unknown> = {};
-  for (const [field, byDefault] of Object.entries(BEFORE))
-    policy[field] = stored[field as keyof typeof stored] ?? byDefault;
+  for (const [field, byDefault] of BEFORE) policy[field] = stored[field as keyof typeof stored] ?? byDefault;
   const { retry } = stored;
   // Where the release before has changed the stand-in, that is what holds.
   if (retry && backoff && isSame(retry.backoff, toStandIn(backoff))) policy["retry"] = { ...retry, backoff };

@@ -16,6 +16,7 @@ import { createFittedPools } from "./fitted-pool.ts";
 import type { Pooling } from "./pooling.ts";
 import type { Database } from "./schema.ts";
 import { PLAN_KEPT_MS, PLANNED_SESSION, SESSION } from "./session-settings.ts";
+import { TYPES } from "./timestamps.ts";
 
 export type Db = Kysely<Database>;
 
@@ -92,6 +93,7 @@ export function openStore(settings: StoreSettings): Store {
       query_timeout: 65_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
+      types: TYPES,
     });
   const watch = <P extends pg.Pool>(pool: P): P => {
     // An idle connection that breaks is replaced by the pool; without a listener it would end the process.

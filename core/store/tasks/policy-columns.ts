@@ -11,19 +11,34 @@ import type { Database } from "../schema.ts";
 type PolicyColumns = Pick<Selectable<Database["tasks"]>, "policy" | "retry" | "timeout_ms" | "dead_letter">;
 
 /** The policy of a task `t` beside the columns of its run, for `fromJoinedPolicy`. */
-export const JOINED_POLICY = "t.policy, t.retry, t.timeout_ms AS task_timeout_ms, t.dead_letter";
+export const JOINED_POLICY =
+  "t.policy::text AS policy, t.retry::text AS retry, t.timeout_ms AS task_timeout_ms, t.dead_letter";
 
 /** `JOINED_POLICY`; nulls where a run has no task. */
 export type JoinedPolicy =
-  | (Omit<PolicyColumns, "timeout_ms"> & { task_timeout_ms: number })
+  | { policy: string; retry: string; task_timeout_ms: number; dead_letter: boolean }
   | { policy: null; retry: null; task_timeout_ms: null; dead_letter: null };
 
 export const fromPolicyColumns = ({ policy, retry, timeout_ms, dead_letter }: PolicyColumns): TaskPolicy =>
   readPolicy({ ...policy, retry, timeoutMs: timeout_ms, deadLetter: dead_letter });
 
-/** Null where there is no task. */
-export const fromJoinedPolicy = (row: JoinedPolicy): TaskPolicy | null =>
-  row.policy === null ? null : fromPolicyColumns({ ...row, timeout_ms: row.task_timeout_ms });
+/** Most tasks of an installation have one of a few policies: those that were read last, by their texts. */
+const known = new Map<string, TaskPolicy>();
+const MOST_KNOWN = 1_000;
+
+/** Null where there is no task. Shared by all that have the same: not to be changed. */
+export function fromJoinedPolicy(row: JoinedPolicy): TaskPolicy | null {
+  if (row.policy === null) return null;
+  const { policy, retry, task_timeout_ms: timeout_ms, dead_letter } = row;
+  const text = `${policy} ${retry} ${timeout_ms} ${dead_letter}`;
+  const found = known.get(text);
+  if (found) return found;
+  if (known.size >= MOST_KNOWN) known.clear();
+  const columns = { policy: JSON.parse(policy), retry: JSON.parse(retry), timeout_ms, dead_letter };
+  const read = Object.freeze(fromPolicyColumns(columns));
+  known.set(text, read);
+  return read;
+}
 
 export function toPolicyColumns(policy: TaskPolicy) {
   const { timeoutMs: _hasItsColumn, ...stored } = toStoredPolicy(policy);
