@@ -3,6 +3,7 @@ import type { EndConsumer } from "../core/run-ends/run-ends.ts";
 import type { EndedRun, EndState } from "../core/store/runs/end.ts";
 import type { FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";
 import type { Logger } from "../core/telemetry/log.ts";
+import { countEach } from "../core/telemetry/metrics/known-counter.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import { NO_SPAN } from "../core/telemetry/tracing.ts";
 import { runFields } from "./attempt-trace.ts";
@@ -44,22 +45,37 @@ export function countAttempts(parts: AfterRecordingParts): EndConsumer {
   // A run that expired had none.
   const isAttempt = (run: EndedRun): run is AttemptEnd => run.state !== "expired" && run.state !== "queued";
   const count = (runs: EndedRun[]) => {
-    for (const run of runs) if (run.cause === "worker" && isAttempt(run)) countOne(parts, run);
+    const made: MadeAttempt[] = [];
+    for (const ended of runs) {
+      if (ended.cause !== "worker" || !isAttempt(ended)) continue;
+      made.push({ ended, inWork: parts.running.find({ id: ended.runId, claimNo: ended.claimNo }) });
+    }
+    countMade(parts, made);
   };
   return { name: "count attempts", final: count, dead: count, scheduled: count, givenBack: null };
 }
 
-function countOne({ metrics, log, running }: AfterRecordingParts, ended: AttemptEnd): void {
-  const { runId: id, claimNo, taskId, attempt, type, state, error, startedAt, endedAt } = ended;
-  const found = running.find({ id, claimNo });
-  const span = found?.span ?? NO_SPAN;
-  const facts = runFields({ id, taskId, attempt }, span);
-  log.debug({ ...facts, state, code: error?.code }, "attempt recorded");
-  metrics.attempts.inc({ type, way: found?.isDirect ? "direct" : "queue", state });
-  const seconds = (endedAt.getTime() - (startedAt ?? endedAt).getTime()) / 1_000;
-  metrics.duration.observe({ type }, seconds);
-  if (found?.run.spec.type !== "function") return;
-  const label = metrics.functionLabel(found.run.spec.function);
-  metrics.functionAttempts.inc({ function: label, state });
-  metrics.functionDuration.observe({ function: label }, seconds);
+interface MadeAttempt {
+  ended: AttemptEnd;
+  inWork: ReturnType<AfterRecordingParts["running"]["find"]>;
+}
+
+function countMade({ metrics, log }: AfterRecordingParts, made: MadeAttempt[]): void {
+  countEach(metrics.attempts, made, ({ ended: { type, state }, inWork }) => ({
+    ...{ type, way: inWork?.isDirect ? ("direct" as const) : ("queue" as const), state },
+  }));
+  const ofFunctions: { function: string; state: AttemptEnd["state"] }[] = [];
+  for (const { ended, inWork } of made) {
+    const { runId: id, taskId, attempt, type, state, error, startedAt, endedAt } = ended;
+    const facts = runFields({ id, taskId, attempt }, inWork?.span ?? NO_SPAN);
+    log.debug({ ...facts, state, code: error?.code }, "attempt recorded");
+    const seconds = (endedAt.getTime() - (startedAt ?? endedAt).getTime()) / 1_000;
+    metrics.duration.observe({ type }, seconds);
+    const spec = inWork?.run.spec;
+    if (spec?.type !== "function") continue;
+    const label = metrics.functionLabel(spec.function);
+    ofFunctions.push({ function: label, state });
+    metrics.functionDuration.observe({ function: label }, seconds);
+  }
+  countEach(metrics.functionAttempts, ofFunctions, (labels) => labels);
 }

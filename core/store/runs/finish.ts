@@ -215,17 +215,15 @@ async function writeRows<A extends TriedAttempt>(
   const verdicts = workerId === null ? attempts.map(toOthersRow) : attempts.map(toVerdictRow);
   const values = [workerId, toJsonText(verdicts)];
   const { rows } = await client.query<FinishedRow>({ ...statement, values });
-  const written = new Map(rows.map((row) => [toKey({ runId: row.id, claimNo: row.claimNo }), row]));
-  return new Map(
-    attempts.flatMap((attempt) => {
-      const row = written.get(toKey(attempt));
-      return row ? [[attempt, row] as const] : [];
-    }),
-  );
+  const rowOf = new Map(rows.map((row) => [row.id, row]));
+  const written = new Map<A, FinishedRow>();
+  for (const attempt of attempts) {
+    const row = rowOf.get(attempt.runId);
+    // A run may be in a batch twice, by the claim that was lost and by the one that took it back: its row is of one.
+    if (row && row.claimNo === attempt.claimNo) written.set(attempt, row);
+  }
+  return written;
 }
-
-/** A run may be in a batch twice: once by the claim that was lost, once by the claim that took it back. */
-const toKey = ({ runId, claimNo }: Pick<FinishedAttempt, "runId" | "claimNo">) => `${runId}/${claimNo}`;
 
 function toReport({ ends, deferred = [] }: Written): FinishReport {
   return {
@@ -239,19 +237,25 @@ export function toEndedRun(
   cause: EndCause,
   { awaited = false, wantedKeys = null }: Partial<Pick<FinishedRow, "awaited" | "wantedKeys">> = {},
 ): EndedRun {
-  const { runId, claimNo, namespaceId, taskId, type, trigger, functionId, functionName, hasCallbacks } =
-    attempt;
   const { verdict, record } = attempt;
   return {
-    ...{ runId, claimNo, namespaceId, taskId, type, trigger, functionId, functionName },
-    ...{ cause, awaited, wantedKeys, hasCallbacks },
+    runId: attempt.runId,
+    claimNo: attempt.claimNo,
+    namespaceId: attempt.namespaceId,
+    taskId: attempt.taskId,
+    type: attempt.type,
+    trigger: attempt.trigger,
+    functionId: attempt.functionId,
+    functionName: attempt.functionName,
+    ...{ cause, awaited, wantedKeys },
+    hasCallbacks: attempt.hasCallbacks,
     attempt: record.attempt,
     state: verdict.state,
     error: "error" in verdict ? verdict.error : null,
     startedAt: record.startedAt == null ? null : new Date(record.startedAt),
     endedAt: new Date(record.finishedAt),
-    ...(attempt.pausesTask ? { pausesTask: true } : {}),
-    ...(attempt.mayHoldNext ? { mayHoldNext: true } : {}),
+    ...(attempt.pausesTask ? { pausesTask: true } : undefined),
+    ...(attempt.mayHoldNext ? { mayHoldNext: true } : undefined),
   };
 }
 

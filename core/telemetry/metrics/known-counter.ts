@@ -24,6 +24,31 @@ export function createKnownCounter<Labels extends Record<string, string>>(
   return counter;
 }
 
+/** One for each of many, most of which have the labels of the one before: these are counted in one. */
+export function countEach<Item, Labels extends Record<string, string>>(
+  counter: KnownCounter<Labels>,
+  items: Iterable<Item>,
+  labelsOf: (item: Item) => Labels,
+): void {
+  let last: Labels | undefined;
+  let count = 0;
+  for (const item of items) {
+    const labels = labelsOf(item);
+    if (last === undefined || !isSame(last, labels)) {
+      if (last !== undefined) counter.inc(last, count);
+      last = labels;
+      count = 0;
+    }
+    count += 1;
+  }
+  if (last !== undefined) counter.inc(last, count);
+}
+
+function isSame<Labels extends Record<string, string>>(one: Labels, other: Labels): boolean {
+  for (const name in one) if (one[name] !== other[name]) return false;
+  return true;
+}
+
 /** The series of a counter with one label. */
 export function seriesOf<const Label extends string, const Value extends string>(
   label: Label,
