@@ -48,8 +48,27 @@ describe("the database's clock", () => {
     await machine.advance(2_000);
     await machine.waitForSleepers(1);
     await setDatabaseClock(store, START);
-    await machine.advance(4_999);
-    assert.deepEqual(clock.now(), new Date(later.getTime() + 6_999));
+    await machine.advance(5_999);
+    assert.deepEqual(clock.now(), new Date(later.getTime() + 7_999));
+    await machine.advance(1);
+    await machine.waitForSleepers(1);
+    assert.deepEqual(clock.now(), START);
+  });
+
+  it("is put right by what others hear, and then looks that much later itself", async () => {
+    const { store } = await openTestStore(createClockedDatabase);
+    await setDatabaseClock(store, START);
+    const machine = createManualClock();
+    await using opened = new AsyncDisposableStack();
+    const clock = await openDatabaseClock(opened, {
+      ...{ store, until: (look) => look(), clock: machine },
+    });
+    const later = new Date("2026-12-01T12:00:00Z");
+    await machine.advance(1_999);
+    clock.hear({ at: later }, machine.steadyMs());
+    assert.deepEqual(clock.now(), later);
+    await machine.advance(1_999);
+    assert.deepEqual(clock.now(), new Date(later.getTime() + 1_999));
     await machine.advance(1);
     await machine.waitForSleepers(1);
     assert.deepEqual(clock.now(), START);

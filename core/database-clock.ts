@@ -3,12 +3,14 @@
  * seconds, sooner where it has just moved; between two looks time goes on as it does for the process.
  */
 import { type Clock, systemClock } from "./clock.ts";
-import { createLoopRest } from "./loop-rest.ts";
-import { askServer } from "./store/contact.ts";
+import { askServer, type ServerWord } from "./store/contact.ts";
 import type { Store } from "./store/database.ts";
 
-/** After a look that moved what was known by more than the clocks of two machines drift apart, and after any other. */
-const LOOK_MS = { moved: 2_000, steady: 5_000 };
+/**
+ * After a look that moved what was known by more than the clocks of two machines drift apart, and after any other: a little
+ * more than passes between two words that a role at rest hears anyway, with its lease or its look at the workers.
+ */
+const LOOK_MS = { moved: 2_000, steady: 6_000 };
 const DRIFT_MS = 1;
 
 /** The database's word, and when it was asked for and heard by a clock that makes no leap. */
@@ -36,37 +38,42 @@ export interface DatabaseClockOptions {
   clock?: Clock;
 }
 
+export interface DatabaseClock extends Clock {
+  /** The database's word, of whoever asked for it, at an instant of the steady time: the next look comes that much later. */
+  hear(word: Pick<ServerWord, "at">, askedMs: number): void;
+}
+
 /** Ends with `opened`. */
 export async function openDatabaseClock(
   opened: AsyncDisposableStack,
   { store, until, clock = systemClock }: DatabaseClockOptions,
-): Promise<Clock> {
+): Promise<DatabaseClock> {
   let offsetMs: number | undefined;
-  const loop = createLoopRest(clock);
+  let stopWaiting = () => {};
+  let isClosed = false;
 
-  let restMs = LOOK_MS.moved;
-
-  async function look(): Promise<void> {
-    const askedMs = clock.steadyMs();
-    const { at } = await askServer(store.db);
+  function hear({ at }: Pick<ServerWord, "at">, askedMs: number): void {
     const knownMs = offsetMs;
     offsetMs = alignOffset(knownMs, { atMs: at.getTime(), askedMs, heardMs: clock.steadyMs() });
     const isSteady = knownMs !== undefined && Math.abs(offsetMs - knownMs) <= DRIFT_MS;
-    restMs = isSteady ? LOOK_MS.steady : LOOK_MS.moved;
+    lookIn(isSteady ? LOOK_MS.steady : LOOK_MS.moved);
   }
 
-  async function run(): Promise<void> {
-    for (;;) {
-      await loop.rest(restMs);
-      if (loop.stopped.aborted) return;
-      restMs = LOOK_MS.moved;
-      // While the database is away time goes on; whoever needs it says so.
-      await look().catch(() => {});
-    }
+  async function look(): Promise<void> {
+    const askedMs = clock.steadyMs();
+    hear(await askServer(store.db), askedMs);
+  }
+
+  function lookIn(ms: number): void {
+    stopWaiting();
+    // While the database is away time goes on; whoever needs it says so.
+    if (!isClosed) stopWaiting = clock.after(ms, () => void look().catch(() => lookIn(LOOK_MS.moved)));
   }
 
   await until(look);
-  void run();
-  opened.defer(() => loop.stop());
-  return { ...clock, now: () => new Date(offsetMs! + clock.steadyMs()) };
+  opened.defer(() => {
+    isClosed = true;
+    stopWaiting();
+  });
+  return { ...clock, now: () => new Date(offsetMs! + clock.steadyMs()), hear };
 }

@@ -2,7 +2,7 @@
 import type { Clock } from "./clock.ts";
 import { CLOSE_TIMEOUT_MS, closeInTime } from "./close-in-time.ts";
 import type { Settings } from "./config/settings.ts";
-import { openDatabaseClock } from "./database-clock.ts";
+import { type DatabaseClock, openDatabaseClock } from "./database-clock.ts";
 import type { FrontDoor } from "./front-door.ts";
 import { openStore, type Store } from "./store/database.ts";
 import { findDurabilityGaps } from "./store/durability.ts";
@@ -33,7 +33,7 @@ export interface OpenedDatabase {
   store: Store;
   listener: Listener;
   /** The database's time. */
-  clock: Clock;
+  clock: DatabaseClock;
   /** For what else a start asks of it: again, while it is away. */
   untilAnswered<T>(work: () => Promise<T>): Promise<T>;
 }
