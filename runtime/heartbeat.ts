@@ -3,6 +3,7 @@
  * → draining (reported by the next beat) → gone (its row is removed, or left to expire).
  */
 
+import type { Clock } from "../core/clock.ts";
 import type { Store } from "../core/store/database.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
@@ -13,6 +14,9 @@ export interface HeartbeatParts {
   facts: WorkerFacts;
   leaseMs: number;
   store: Store;
+  clock: Clock;
+  /** Takes the database's word of its time, asked for at an instant of the clock's steady time. */
+  hearTime?: ((word: { at: Date }, askedMs: number) => void) | undefined;
   log: Logger;
   slots: Slots;
   lease: WorkerLease;
@@ -21,8 +25,8 @@ export interface HeartbeatParts {
 export interface Heartbeat {
   /** Renews the lease. Rejects where the database did not confirm it. */
   beat(): Promise<void>;
-  /** A beat where the number of taken slots is another than the last one told. */
-  tellLoad(): Promise<void>;
+  /** A beat where the number of taken slots is another than the last one told. Answers whether any was told as taken. */
+  tellLoad(): Promise<boolean>;
   isDraining(): boolean;
   /** Every beat from now on says that the worker drains. */
   startDraining(): void;
@@ -31,15 +35,17 @@ export interface Heartbeat {
 }
 
 export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
-  const { facts, leaseMs, store, log, slots, lease } = parts;
+  const { facts, leaseMs, store, clock, log, slots, lease } = parts;
   let toldBusy = 0;
   let draining = false;
 
   /** @param busy the peak since the last word, not the moment: calls of a few milliseconds would hardly ever be seen */
   async function beat(busy = slots.peak()): Promise<void> {
     const renewed = lease.renewing();
-    await renewLease(store.leaseDb, { ...facts, busy }, leaseMs, draining);
+    const askedMs = clock.steadyMs();
+    const word = await renewLease(store.leaseDb, { ...facts, busy }, leaseMs, draining);
     renewed();
+    parts.hearTime?.(word, askedMs);
     toldBusy = busy;
   }
 
@@ -48,6 +54,7 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
     async tellLoad() {
       const busy = slots.peak();
       if (busy !== toldBusy) await beat(busy);
+      return busy > 0;
     },
     isDraining: () => draining,
     startDraining() {

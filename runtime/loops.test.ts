@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { startLoops } from "./loops.ts";
+import { startBusyLoop, startLoops } from "./loops.ts";
+import { createSlots } from "./slots.ts";
 
 test("each rests before its passes; after one that failed the next comes after half a second", async () => {
   const clock = createManualClock(new Date(0));
@@ -52,4 +53,39 @@ test("a stop waits for the pass under way and begins no other", async () => {
   underWay.resolve();
   await stopped;
   assert.equal(passes, 1);
+});
+
+test("a busy loop comes while slots are taken and until it is done; at rest it sets no timer", async () => {
+  const clock = createManualClock(new Date(0));
+  const slots = createSlots(2);
+  const passes: number[] = [];
+  const errors: unknown[] = [];
+  const answers: (boolean | Error)[] = [];
+  const pass = () => {
+    passes.push(clock.now().getTime());
+    const answer = answers.shift() ?? false;
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  const loop = startBusyLoop(clock, slots, { everyMs: 1_000, pass }, (error) => errors.push(error));
+  // Of a claim that found nothing.
+  slots.take(0);
+  await clock.advance(10_000);
+  assert.deepEqual([passes, clock.sleepers], [[], 0]);
+  slots.take(1);
+  slots.take(1);
+  await clock.advance(2_500);
+  assert.deepEqual(passes.splice(0), [11_000, 12_000]);
+  slots.release(2);
+  answers.push(true, false);
+  await clock.advance(10_000);
+  assert.deepEqual([passes.splice(0), clock.sleepers], [[13_000, 14_000], 0]);
+  slots.take(1);
+  slots.release(1);
+  answers.push(new Error("away"));
+  await clock.advance(10_000);
+  assert.deepEqual([passes.splice(0), errors.length, clock.sleepers], [[23_500, 24_000], 1, 0]);
+  slots.take(1);
+  await loop.stop();
+  assert.equal(clock.sleepers, 0);
 });

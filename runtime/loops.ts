@@ -3,6 +3,7 @@
  * until they are stopped, and the current pass is awaited.
  */
 import type { Clock } from "../core/clock.ts";
+import type { Slots } from "./slots.ts";
 
 export interface Loop {
   everyMs: number;
@@ -16,6 +17,58 @@ export interface Loops {
 
 /** After a pass that failed the next one comes this soon: a lease runs on. */
 const RETRY_MS = 500;
+
+/** A loop that goes on only while slots are taken, and as long after as its pass says that it is not done. */
+export interface BusyLoop {
+  everyMs: number;
+  /** Answers whether it is to come again, although no slot may be taken by then. */
+  pass(): Promise<boolean> | boolean;
+}
+
+/** At rest no timer of it wakes the worker. Whoever takes a slot begins it, with a rest. */
+export function startBusyLoop(
+  clock: Clock,
+  slots: Pick<Slots, "isIdle" | "onTake">,
+  { everyMs, pass }: BusyLoop,
+  onError: (error: unknown) => void,
+): Loops {
+  let stopWaiting: (() => void) | undefined;
+  let passing = Promise.resolve();
+  let isStopped = false;
+
+  function passIn(ms: number): void {
+    if (isStopped) return;
+    stopWaiting ??= clock.after(ms, () => {
+      passing = goOn();
+    });
+  }
+
+  async function goOn(): Promise<void> {
+    let isDone = false;
+    let waitMs = everyMs;
+    try {
+      isDone = !(await pass());
+    } catch (error) {
+      waitMs = Math.min(everyMs, RETRY_MS);
+      onError(error);
+    }
+    stopWaiting = undefined;
+    if (!isDone || !slots.isIdle()) passIn(waitMs);
+  }
+
+  slots.onTake(() => passIn(everyMs));
+  return {
+    async stop() {
+      isStopped = true;
+      stopWaiting?.();
+      await passing;
+    },
+  };
+}
+
+export const joinLoops = (...all: Loops[]): Loops => ({
+  stop: async () => void (await Promise.all(all.map((loops) => loops.stop()))),
+});
 
 /** Each begins with a rest. */
 export function startLoops(clock: Clock, loops: Loop[], onError: (error: unknown) => void): Loops {

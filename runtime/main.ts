@@ -189,7 +189,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
       opened.defer(() => calls.close());
     },
     findTimeoutMs: (revisionId) => findTimeoutMs(revisions, caps, revisionId),
-    clock,
+    ...{ clock, hearTime: clock.hear },
     log,
     metrics,
     traceAttempt: createAttemptTracer(tracer, {

@@ -4,10 +4,14 @@ import type { InputRoom } from "./input-room.ts";
 export interface Slots {
   readonly total: number;
   free(): number;
+  /** Whether none is taken. */
+  isIdle(): boolean;
   /** The most that were taken at once since this was last asked. */
   peak(): number;
   take(count: number): void;
   release(count: number): void;
+  /** Calls back after slots were taken. */
+  onTake(callback: () => void): void;
   /** Calls back after slots were given back. */
   onFree(callback: () => void): void;
   /** Resolves when all are free. */
@@ -19,10 +23,12 @@ export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "on
   let free = total;
   let least = total;
   const callbacks: (() => void)[] = [];
+  const takeCallbacks: (() => void)[] = [];
   let idleWaiters: (() => void)[] = [];
   return {
     total,
     free: () => (room?.isFull() ? 0 : free),
+    isIdle: () => free === total,
     peak() {
       const taken = total - least;
       least = free;
@@ -31,6 +37,7 @@ export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "on
     take(count) {
       free -= count;
       least = Math.min(least, free);
+      if (count > 0) for (const callback of takeCallbacks) callback();
     },
     release(count) {
       free += count;
@@ -39,6 +46,7 @@ export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "on
       for (const resolve of idleWaiters) resolve();
       idleWaiters = [];
     },
+    onTake: (callback) => void takeCallbacks.push(callback),
     onFree(callback) {
       callbacks.push(callback);
       room?.onFree(callback);

@@ -27,7 +27,6 @@ import type { EventIntake } from "./events/event-intake.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { createInputRoom, roomOfHeap } from "./input-room.ts";
 import { createWorkerLease } from "./lease.ts";
-import { startLoops } from "./loops.ts";
 import { createOwnedRuns } from "./owned-runs.ts";
 import { createReceiving } from "./receiving.ts";
 import { createRecording } from "./recording.ts";
@@ -36,6 +35,7 @@ import { withLoadedSpec } from "./runners/with-loaded-spec.ts";
 import { createRunningAttempts } from "./running-attempts.ts";
 import { createSlots } from "./slots.ts";
 import { createWork } from "./work.ts";
+import { startWorkerLoops } from "./worker-loops.ts";
 
 export interface WorkerParts {
   facts: WorkerFacts;
@@ -52,6 +52,8 @@ export interface WorkerParts {
   listener: Listener;
   runners: Runners;
   clock: Clock;
+  /** Takes the database's word of its time. */
+  hearTime?: ((word: { at: Date }, askedMs: number) => void) | undefined;
   log: Logger;
   metrics: WorkerMetrics;
   traceAttempt: AttemptTracer;
@@ -72,13 +74,8 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** An idle worker looks for overdue runs this often: the bell behind the bell. */
-const SWEEP_MS = 2_000;
-/** A worker whose slots were taken or freed tells it this often. */
-const LOAD_MS = 1_000;
-
 export async function startWorker(parts: WorkerParts): Promise<Worker> {
-  const { facts, store, clock, log, metrics, notifier, listener, leaseMs } = parts;
+  const { facts, store, clock, metrics, notifier, listener, leaseMs } = parts;
   const room = createInputRoom(parts.inputRoomBytes ?? roomOfHeap());
   const slots = createSlots(facts.slots, room);
   const running = createRunningAttempts();
@@ -129,19 +126,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   listener.on("bellhop_cancel", ({ ids, resync }) =>
     resync ? void ownedRuns.findCancels() : ownedRuns.cancel(ids),
   );
-  const loops = startLoops(
-    clock,
-    [
-      { everyMs: leaseMs / 3, pass: heartbeat.beat },
-      { everyMs: leaseMs / 3, pass: ownedRuns.settle },
-      { everyMs: LOAD_MS, pass: heartbeat.tellLoad },
-      { everyMs: SWEEP_MS, pass: receiving.sweep },
-    ],
-    (error) => {
-      metrics.heartbeatErrors.inc();
-      log.warn({ error }, "the worker's heartbeat or sweep failed; tried again soon");
-    },
-  );
+  const loops = startWorkerLoops({ ...parts, slots, running, heartbeat, receiving, ownedRuns });
   await receiving.begin();
   const drain = createDrain({
     ...{ ...parts, slots, running, receiving, ownedRuns, recording, heartbeat, loops, ends },

@@ -18,19 +18,21 @@ export interface WorkerFacts {
   callToken?: string | undefined;
 }
 
-/** Writes the worker's row, or makes its lease new. By the database's clock. Who drains does so for good: a word that was overtaken changes nothing. */
+/** Writes the worker's row, or makes its lease new. By the database's clock, whose time it answers. Who drains does so for good: a word that was overtaken changes nothing. */
 export async function renewLease(
   db: Db,
   worker: WorkerFacts,
   leaseMs: number,
   draining: boolean,
-): Promise<void> {
-  await sql`
+): Promise<{ at: Date }> {
+  const { rows } = await sql<{ at: Date }>`
     INSERT INTO workers (id, host, pid, slots, busy, receive, address, call_token, lease_ms, lease_until, draining)
     VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.busy ?? 0}, ${worker.receive ?? "queue"},
       ${worker.address ?? null}, ${worker.callToken ?? null}, ${leaseMs}::int, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy,
-      draining = workers.draining OR excluded.draining`.execute(db);
+      draining = workers.draining OR excluded.draining
+    RETURNING clock_timestamp() AS at`.execute(db);
+  return rows[0]!;
 }
 
 export async function removeWorker(db: Db, workerId: string): Promise<void> {
@@ -132,12 +134,14 @@ export interface ServingWorker {
   busy: number;
 }
 
+/** A worker that takes work from the queue (SQL). */
+export const SERVING = "lease_until > clock_timestamp() AND NOT draining AND receive <> 'events'";
+
 /** Oldest first. Those that are sent events take nothing from the queue, however much waits there. */
-export async function listServingWorkers(store: Store): Promise<ServingWorker[]> {
-  const { rows } = await store.pool.query<ServingWorker>({
+export async function listServingWorkers({ pool }: QueryScope): Promise<ServingWorker[]> {
+  const { rows } = await pool.query<ServingWorker>({
     name: "serving-workers",
-    text: `SELECT id, slots, busy FROM workers
-      WHERE lease_until > clock_timestamp() AND NOT draining AND receive <> 'events' ORDER BY id`,
+    text: `SELECT id, slots, busy FROM workers WHERE ${SERVING} ORDER BY id`,
   });
   return rows;
 }

@@ -52,6 +52,20 @@ export async function hasOverdueRuns({ pool }: QueryScope): Promise<boolean> {
   return rows[0]!.isAny;
 }
 
+/** The same, and whether any run is the worker's by the table: what an idle worker looks for behind its bells. */
+export async function lookWhileIdle(
+  { pool }: QueryScope,
+  workerId: string,
+): Promise<{ ownsRuns: boolean; hasOverdue: boolean }> {
+  const { rows } = await pool.query<{ ownsRuns: boolean; hasOverdue: boolean }>({
+    name: "look-while-idle",
+    text: `SELECT EXISTS (SELECT FROM task_runs_open WHERE worker_id = $1 AND state = 'running') AS "ownsRuns",
+      EXISTS (SELECT FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue(`${SWEEP_OVERDUE_MS}`)}) AS "hasOverdue"`,
+    values: [workerId],
+  });
+  return rows[0]!;
+}
+
 /** Runs that nobody has claimed for `overdueMs`, the oldest first: their bell was lost, or everybody is busy. */
 export async function findOverdueRuns(
   { pool }: QueryScope,
