@@ -1,7 +1,8 @@
 /** How much work there is for workers, now and soon: what every autoscaler goes by. */
 import { DEFAULT_QUEUE } from "../domain/limit-keys.ts";
-import type { Store } from "./database.ts";
+import type { QueryScope } from "./database.ts";
 import { CLAIMABLE, isDue } from "./runs/claimable.ts";
+import { listServingWorkers, SERVING, type ServingWorker } from "./workers.ts";
 
 /** Of runs and tasks by this name: no pause holds them at that instant (SQL), so that a worker could start them. */
 const isUnpaused = (
@@ -35,11 +36,20 @@ const NO_DEMAND: Demand = {
   ...{ dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, waitingCallers: 0, upcomingRuns: 0 },
 };
 
-/**
- * Whether any of it may be more than 0: pauses are not looked at. Without a parameter the statement is planned once per
- * connection, and most looks of an autoscaler end here.
- */
-async function hasDemand({ pool }: Store, aheadMs: number): Promise<boolean> {
+/** What an autoscaler at rest goes by. */
+export interface DemandGlance {
+  /** By the database's clock. */
+  at: Date;
+  /** Whether any of the demand may be more than 0: pauses are not looked at. */
+  isAny: boolean;
+  /** Whether workers stand that take work from the queue. */
+  hasServing: boolean;
+  /** When the next of what is planned is due, as far as is known. */
+  nextAt: Date | null;
+}
+
+/** Without a parameter the statement is planned once per connection, and most looks of an autoscaler end here. */
+export async function glanceAtDemand({ pool }: QueryScope, aheadMs: number): Promise<DemandGlance> {
   const soon = `${NOW} + ${Math.ceil(aheadMs)} * interval '1 millisecond'`;
   const wanted = [
     `task_runs_open WHERE ${CLAIMABLE} AND available_at <= ${soon}`,
@@ -49,17 +59,48 @@ async function hasDemand({ pool }: Store, aheadMs: number): Promise<boolean> {
     `workers WHERE busy > 0 AND lease_until > ${NOW}`,
     `waiting_callers WHERE told_until > ${NOW}`,
   ];
-  const { rows } = await pool.query<{ isAny: boolean }>({
-    name: `has-demand-${Math.ceil(aheadMs)}`,
-    text: `SELECT ${wanted.map((each) => `EXISTS (SELECT FROM ${each})`).join(" OR ")} AS "isAny"`,
+  const { rows } = await pool.query<DemandGlance>({
+    name: `demand-glance-${Math.ceil(aheadMs)}`,
+    text: `SELECT ${NOW} AS at, ${wanted.map((each) => `EXISTS (SELECT FROM ${each})`).join(" OR ")} AS "isAny",
+      EXISTS (SELECT FROM workers WHERE ${SERVING}) AS "hasServing",
+      least((SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}),
+        (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled'),
+        (SELECT min(next_run_at) FROM tasks WHERE state = 'active')) AS "nextAt"`,
   });
-  return rows[0]!.isAny;
+  return rows[0]!;
 }
 
 /** By the database's clock. `aheadMs`: how far `upcomingRuns` looks. */
-export async function readDemand(store: Store, aheadMs: number): Promise<Demand> {
-  if (!(await hasDemand(store, aheadMs))) return NO_DEMAND;
-  const { rows } = await store.pool.query<Demand>({
+export async function readDemand(scope: QueryScope, aheadMs: number): Promise<Demand> {
+  const { isAny } = await glanceAtDemand(scope, aheadMs);
+  return isAny ? await countDemand(scope, aheadMs) : NO_DEMAND;
+}
+
+/** The demand, with the workers that it meets. */
+export interface Load {
+  demand: Demand;
+  /** Of everybody, oldest first, as their rows tell. */
+  workers: ServingWorker[];
+  /** For how long nothing will be wanted, by what is planned; left out: something is, or workers stand. */
+  restMs?: number;
+}
+
+/** `at`: by the database's clock. */
+export async function readLoad(scope: QueryScope, aheadMs: number): Promise<Load & { at: Date }> {
+  const { at, isAny, hasServing, nextAt } = await glanceAtDemand(scope, aheadMs);
+  if (!isAny && !hasServing) {
+    const restMs = nextAt ? nextAt.getTime() - aheadMs - at.getTime() : Number.POSITIVE_INFINITY;
+    return { demand: NO_DEMAND, workers: [], restMs, at };
+  }
+  const [demand, workers] = await Promise.all([
+    isAny ? countDemand(scope, aheadMs) : NO_DEMAND,
+    hasServing ? listServingWorkers(scope) : [],
+  ]);
+  return { demand, workers, at };
+}
+
+async function countDemand({ pool }: QueryScope, aheadMs: number): Promise<Demand> {
+  const { rows } = await pool.query<Demand>({
     name: "demand",
     text: `SELECT
         (SELECT count(*)::int FROM (SELECT FROM task_runs_open r WHERE ${CLAIMABLE} AND ${isDue()}

@@ -7,12 +7,10 @@ import { openFrontDoor } from "../../core/front-door.ts";
 import { openDatabase } from "../../core/open-database.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
 import { ADVISORY_LOCKS } from "../../core/store/advisory-locks.ts";
-import type { Store } from "../../core/store/database.ts";
-import { readDemand } from "../../core/store/demand.ts";
+import { readLoad } from "../../core/store/demand.ts";
 import { demandSchema } from "../../core/store/migrate.ts";
 import { demandSecretsKey } from "../../core/store/secrets-key.ts";
 import { openSessionLock, type SessionLock } from "../../core/store/session-lock.ts";
-import { listServingWorkers } from "../../core/store/workers.ts";
 import { createLogger, type Logger } from "../../core/telemetry/log.ts";
 import { type AutoscalerMetrics, createAutoscalerMetrics } from "../../core/telemetry/metrics/autoscaler.ts";
 import { createRegistry } from "../../core/telemetry/metrics/registry.ts";
@@ -59,7 +57,7 @@ export async function startAutoscaler(
   const onError = (error: unknown) => log.warn({ error }, "database connection");
   const door = await openFrontDoor(settings, registry);
   opened.defer(() => door.close());
-  const { store, listener, untilAnswered } = await openDatabase(opened, {
+  const { store, listener, untilAnswered, ...database } = await openDatabase(opened, {
     ...{ role: "autoscaler", settings, maxConnections: 3, door, clock: systemClock, log, signal, onError },
   });
   // As above: its workers would refuse to start.
@@ -105,7 +103,13 @@ export async function startAutoscaler(
   opened.defer(() => fleet.stop());
   showCounts(metrics, fleet);
   let loop: ReturnType<typeof startScaleLoop> | undefined;
-  loop = startScaleLoop(createParts(settings, store, startLock, fleet, log, metrics));
+  const collect = async () => {
+    const askedMs = clock.steadyMs();
+    const load = await readLoad(store, settings.WORKERS_AHEAD);
+    database.clock.hear(load, askedMs);
+    return load;
+  };
+  loop = startScaleLoop(createParts(settings, collect, startLock, fleet, log, metrics));
   opened.defer(() => loop?.stop());
   // Transports that ring through the database, those that do not, and instants that became known.
   const channels = ["bellhop_runs", "bellhop_demand", "bellhop_schedule"] as const;
@@ -124,20 +128,14 @@ export async function startAutoscaler(
 
 function createParts(
   settings: Pick<Settings, (typeof AUTOSCALER_SETTINGS)[number]>,
-  store: Store,
+  collect: ScaleParts["collect"],
   startLock: SessionLock,
   fleet: Fleet,
   log: Logger,
   metrics: AutoscalerMetrics,
 ): ScaleParts {
   return {
-    async collect() {
-      const [demand, workers] = await Promise.all([
-        readDemand(store, settings.WORKERS_AHEAD),
-        listServingWorkers(store),
-      ]);
-      return { demand, workers };
-    },
+    collect,
     fleet,
     startLock,
     limits: {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Load } from "../../core/store/demand.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import type { Fleet } from "./fleet.ts";
-import { createLook, type Load, type ScaleParts, startScaleLoop } from "./scale-loop.ts";
+import { createLook, type ScaleParts, startScaleLoop } from "./scale-loop.ts";
 
 const NOTHING: Load = {
   demand: { dueRuns: 0, runningRuns: 0, busySlots: 0, busyLongSlots: 0, waitingCallers: 0, upcomingRuns: 0 },
@@ -128,6 +129,33 @@ test("at zero it looks at least twice as often as instants are to be known ahead
   const loop = startScaleLoop(parts);
   await clock.advance(10_000);
   assert.ok(world.looks >= 40 && world.looks <= 42, String(world.looks));
+  await stop(loop, clock);
+});
+
+test("at zero, where nothing is wanted, it rests until what is planned wants a worker, five seconds at most", async () => {
+  const { parts, world, clock } = openParts({ aheadMs: 500 });
+  world.load = { ...NOTHING, restMs: Number.POSITIVE_INFINITY };
+  const loop = startScaleLoop(parts);
+  await clock.advance(4_999);
+  assert.equal(world.looks, 1);
+  world.load = { ...NOTHING, restMs: 1_200 };
+  await clock.advance(1);
+  assert.equal(world.looks, 2);
+  world.load = due(1);
+  await clock.advance(1_199);
+  assert.equal(world.up, 0);
+  await clock.advance(1);
+  assert.equal(world.up, 1);
+  await stop(loop, clock);
+});
+
+test("workers that leave are looked at every second, whatever is planned", async () => {
+  const { parts, world, clock } = openParts();
+  world.load = { ...NOTHING, restMs: Number.POSITIVE_INFINITY };
+  world.retiring = 1;
+  const loop = startScaleLoop(parts);
+  await clock.advance(3_000);
+  assert.equal(world.looks, 4);
   await stop(loop, clock);
 });
 

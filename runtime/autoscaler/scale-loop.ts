@@ -1,10 +1,11 @@
 /**
- * The autoscaler's pass: collect → window → decide → act, at each bell and at least every second. One pass (`look`)
+ * The autoscaler's pass: collect → window → decide → act, at each bell and at least every second; where nothing is wanted
+ * and no worker stands, in time for the next instant that is planned, and at least every five seconds. One pass (`look`)
  * stands apart from its loop. A pass that cannot read the demand changes nothing: no news is no reason to scale.
  */
 import type { Clock } from "../../core/clock.ts";
 import { type Loop, startLoop } from "../../core/loop-rest.ts";
-import { type Demand, totalDemand } from "../../core/store/demand.ts";
+import { type Load, totalDemand } from "../../core/store/demand.ts";
 import type { SessionLock } from "../../core/store/session-lock.ts";
 import type { ServingWorker } from "../../core/store/workers.ts";
 import {
@@ -17,12 +18,6 @@ import {
 } from "./decide-scale.ts";
 import { createDemandWindow } from "./demand-window.ts";
 import type { Fleet } from "./fleet.ts";
-
-export interface Load {
-  demand: Demand;
-  /** Of everybody, oldest first, as their rows tell. */
-  workers: ServingWorker[];
-}
 
 export interface ScaleParts {
   collect(): Promise<Load>;
@@ -45,6 +40,8 @@ export interface ScaleParts {
 
 /** Looks are this far apart at most: readings make the windows, and upcoming instants are found by looking. */
 const MAX_WAIT_MS = 1_000;
+/** Where nothing is wanted: whoever plans something that is due sooner rings. */
+const MAX_REST_MS = 5_000;
 /** Bells come in storms; looks do not. From zero the first bell is answered at once. */
 const MIN_WAIT_MS = { atZero: 20, withWorkers: 200 };
 
@@ -104,7 +101,7 @@ export function createLook(parts: ScaleParts): () => Promise<number> {
       if (fleet.counts().retiring > before) on.scaled(decision.workers, own, load);
     }
     if (fleet.counts().starting === 0) await startLock.release();
-    return Math.min(nextWait(decision), fleet.msUntilStart() || MAX_WAIT_MS);
+    return Math.min(nextWait(decision, load), fleet.msUntilStart() || Number.POSITIVE_INFINITY);
   };
 
   /** No more retire at once than there may be workers: so there are never more than twice as many processes. */
@@ -114,8 +111,14 @@ export function createLook(parts: ScaleParts): () => Promise<number> {
     fleet.retire(Math.min(count, room), (id) => busyOf.get(id) ?? 0);
   }
 
-  function nextWait({ workers }: ScaleDecision): number {
-    if (workers === 0) return Math.min(MAX_WAIT_MS, Math.max(parts.aheadMs / 2, 100));
+  function nextWait({ workers }: ScaleDecision, { restMs }: Load): number {
+    if (workers === 0) {
+      const { starting, up, retiring } = fleet.counts();
+      const isAtRest = restMs !== undefined && starting + up + retiring === 0;
+      return isAtRest
+        ? Math.min(restMs, MAX_REST_MS)
+        : Math.min(MAX_WAIT_MS, Math.max(parts.aheadMs / 2, 100));
+    }
     return Math.min(MAX_WAIT_MS, msUntilIdle(clock.now(), limits, state) ?? MAX_WAIT_MS);
   }
 }

@@ -3,10 +3,11 @@
  * queue, and what a worker process does: it boots, fills its slots, and ends when it is asked to retire and has nothing left.
  */
 import type { RoleStarted } from "../../core/role.ts";
+import type { Load } from "../../core/store/demand.ts";
 import { DEMAND_BOUND } from "../../core/store/demand.ts";
 import type { SessionLock } from "../../core/store/session-lock.ts";
 import { createFleet } from "../../runtime/autoscaler/fleet.ts";
-import { type Load, startScaleLoop } from "../../runtime/autoscaler/scale-loop.ts";
+import { startScaleLoop } from "../../runtime/autoscaler/scale-loop.ts";
 import type { WorkerExit, WorkerProcess } from "../../runtime/autoscaler/worker-process.ts";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
 import type { LoadShape } from "./loads.ts";
