@@ -134,7 +134,7 @@ export async function startApi(
     apiId,
     async () => settings.CALL_WORKER_WAIT > 0 && (await directory.meetsCallers()),
   );
-  const directory = createWorkerDirectory({ listWorkers, listener, held, clock, log });
+  const directory = createWorkerDirectory({ listWorkers, hearTime: clock.hear, listener, held, clock, log });
   opened.defer(() => directory.close());
   const waiter = createFinishWaiter({
     ...{ listener, clock },

@@ -54,6 +54,7 @@ function open(t: TestContext) {
   const looks = createRecording<number>("look");
   const failures = createRecording<string>("failed connection");
   const opened = createRecording<string>("worker that takes calls");
+  const heard: Date[] = [];
   let ring = () => {};
   const directory = createWorkerDirectory({
     held: { apiId: "api", meet: () => false },
@@ -62,6 +63,7 @@ function open(t: TestContext) {
       looks.add(looks.items.length);
       return { word, ...standing };
     },
+    hearTime: ({ at }) => void heard.push(at),
     listener: {
       async on(_channel, hear) {
         ring = () => hear({ ids: [], resync: false });
@@ -84,7 +86,7 @@ function open(t: TestContext) {
     await looks.waitFor(() => true, { count: seen + 1 });
     await new Promise(setImmediate);
   };
-  return { clock, standing, looks, failures, opened, directory, look };
+  return { clock, standing, looks, failures, opened, heard, directory, look };
 }
 
 test("a worker that says that it came is connected at once, and whoever waits for one is told", async (t) => {
@@ -165,4 +167,22 @@ test("one that has just come is waited for, until it has said whether it meets c
     ready.resolve();
     assert.equal(await told, meetsCallers);
   }
+});
+
+test("while nobody calls it looks four times a lease, and hears the database's time each time", async (t) => {
+  const { clock, standing, looks, opened, heard, directory, look } = open(t);
+  standing.workers = [worker("w", await listen(t))];
+  await look();
+  await opened.waitFor(() => true);
+  const looksIn = async (ms: number) => {
+    const before = looks.items.length;
+    await clock.advance(ms);
+    return looks.items.length - before;
+  };
+  await looksIn(10_000);
+  assert.equal(await looksIn(12_000), 8);
+  assert.equal(heard.length, looks.items.length);
+  directory.choose("revision", new Set());
+  await looksIn(1_500);
+  assert.equal(await looksIn(6_000), 6, "six times a lease, for a moment after a call");
 });

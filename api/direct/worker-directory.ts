@@ -1,6 +1,6 @@
 /**
  * The workers that take calls directly, and the connections to them. Looked up when a worker's bell says that it came
- * or left, and otherwise every two seconds, more often if leases are short. A worker: known → connected → draining (no
+ * or left, and otherwise every two seconds, more often if leases are short, less often while nobody calls. A worker: known → connected → draining (no
  * new calls) → gone, or given up: its lease expired while the database was reachable all along. A worker that cannot
  * be reached for longer than its lease, but still renews it, gets its work only through the queue.
  */
@@ -14,6 +14,13 @@ import { chooseEmptiest, chooseWorker, hashId } from "./choose-worker.ts";
 import { type HeldCallers, WorkerLink } from "./worker-link.ts";
 
 const LOOK_EVERY_MS = 2_000;
+/**
+ * Where nobody has called for so long it is looked a few times a lease, for whoever comes or goes rings. Often enough that
+ * the judge of leases sees no gap: who is gone when the next call comes is known to be.
+ */
+const CALM_AFTER_MS = 10_000;
+const CALM_LOOKS_A_LEASE = 4;
+const CALM_LOOK_MS = 3_750;
 
 export interface WorkerDirectory {
   /** The connection to the worker for a call of the revision, of those with a slot left; none of `not`. */
@@ -38,6 +45,8 @@ export interface WorkerDirectory {
 
 export interface DirectoryParts {
   listWorkers(): Promise<CallableWorkers>;
+  /** Takes the database's word of its time, asked for at an instant of the clock's steady time. */
+  hearTime?: ((word: ServerWord, askedMs: number) => void) | undefined;
   listener: Listener;
   held: HeldCallers;
   clock: Clock;
@@ -51,6 +60,7 @@ function toCandidate(link: WorkerLink, revisionId: string) {
 
 export function createWorkerDirectory({
   listWorkers,
+  hearTime,
   listener,
   held,
   clock,
@@ -66,19 +76,22 @@ export function createWorkerDirectory({
   let standing: CallableWorkers | undefined;
   const opened: (() => void)[] = [];
   const judges = new Map<string, LeaseJudge>();
-  let lookEveryMs = LOOK_EVERY_MS;
+  let shortestLeaseMs = Number.POSITIVE_INFINITY;
+  let calledMs = clock.steadyMs();
   const closed = new AbortController();
   let isLooking = false;
   let isWanted = false;
 
   async function look(): Promise<void> {
+    const askedMs = clock.steadyMs();
     standing = await listWorkers();
     const { word, workers } = standing;
+    hearTime?.(word, askedMs);
     const known = new Set(workers.map(({ id }) => id));
     for (const [id, link] of links) if (!known.has(id)) link.giveUp();
     for (const ids of [draining, unreachedSinceMs, judges, saidToMeet])
       for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
-    lookEveryMs = Math.min(LOOK_EVERY_MS, ...workers.map(({ leaseMs }) => leaseMs / 6));
+    shortestLeaseMs = Math.min(Number.POSITIVE_INFINITY, ...workers.map(({ leaseMs }) => leaseMs));
     for (const worker of workers) {
       if (isGone(worker, word)) links.get(worker.id)?.giveUp();
       if (worker.isDraining) draining.add(worker.id);
@@ -127,10 +140,22 @@ export function createWorkerDirectory({
     }
   }
 
+  /** Calls are under way, or were a moment ago, or a worker is not connected that may be called. */
+  function isCalm(): boolean {
+    const isNotCalled = [...links.values()].every(({ inFlight }) => inFlight === 0);
+    const isWaitedFor = connecting.size > 0 || unreachedSinceMs.size > 0;
+    return isNotCalled && !isWaitedFor && clock.steadyMs() - calledMs >= CALM_AFTER_MS;
+  }
+
+  const chooseRestMs = () =>
+    isCalm()
+      ? Math.min(CALM_LOOK_MS, shortestLeaseMs / CALM_LOOKS_A_LEASE)
+      : Math.min(LOOK_EVERY_MS, shortestLeaseMs / 6);
+
   async function lookAgainAndAgain(): Promise<void> {
     while (!closed.signal.aborted) {
       void lookSoon();
-      await clock.sleep(lookEveryMs, closed.signal);
+      await clock.sleep(chooseRestMs(), closed.signal);
     }
   }
 
@@ -156,6 +181,7 @@ export function createWorkerDirectory({
   }
 
   const candidatesFor = (revisionId: string, not: ReadonlySet<WorkerLink>) => {
+    calledMs = clock.steadyMs();
     const candidates = [];
     for (const link of links.values()) {
       if (takesCalls(link) && !not.has(link)) candidates.push(toCandidate(link, revisionId));
@@ -176,6 +202,7 @@ export function createWorkerDirectory({
       return standing.hasQueueWorkers || standing.workers.some(isUnreachable);
     },
     async meetsCallers() {
+      calledMs = clock.steadyMs();
       if (judgeMeeting() === undefined) {
         const firstOnes = [...connecting].filter(([id]) => !saidToMeet.has(id));
         await Promise.all(firstOnes.map(([, connected]) => connected));

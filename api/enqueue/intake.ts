@@ -98,8 +98,11 @@ async function cancel(parts: ApiParts, { taskId, namespaceId }: EnqueuedTask): P
   }
 }
 
-/** A bell is heard at once; one that was lost costs so much. */
-const LOOK_MS = 1_000;
+/**
+ * A bell is heard at once, and a scheduler rings again what still waits a second later. So often an API looks by itself, and
+ * for what somebody else is at.
+ */
+const LOOK_MS = { nothing: 30_000, something: 1_000 };
 
 /** Makes what is enqueued, one after another, until it is stopped. */
 export function startIntake(parts: ApiParts, listener: Listener): { stop(): Promise<void> } {
@@ -107,13 +110,13 @@ export function startIntake(parts: ApiParts, listener: Listener): { stop(): Prom
   const turn = { namespaceId: randomUUID() };
 
   async function takeAll(stopped: AbortSignal): Promise<number> {
-    if (await hasEnqueued(parts.store))
-      while (!stopped.aborted && (await takeOne(parts, turn)) !== undefined);
-    return LOOK_MS;
+    if (!(await hasEnqueued(parts.store))) return LOOK_MS.nothing;
+    while (!stopped.aborted && (await takeOne(parts, turn)) !== undefined);
+    return LOOK_MS.something;
   }
 
   const loop = startLoop(parts.clock, takeAll, {
-    retryMs: LOOK_MS,
+    retryMs: LOOK_MS.something,
     failed: (error) => parts.log.error({ error }, "enqueued tasks were not made; tried again soon"),
   });
   void listener.on("bellhop_enqueued", () => loop.wake());
