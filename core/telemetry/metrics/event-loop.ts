@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import { Counter, Histogram, type Registry } from "prom-client";
 
 /** Whatever blocks a loop that works for longer is seen. A process that sleeps is woken less often. */
-const SAMPLE_MS = { working: 100, asleep: 1_000 };
+const SAMPLE_MS = { working: 100, asleep: 5_000 };
 /** The share of its time that a loop spends on next to nothing. */
 const ASLEEP_BELOW = 0.02;
 const LAG_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -23,7 +23,7 @@ export function watchEventLoop(registry: Registry): () => void {
   });
   const lag = new Histogram({
     name: "bellhop_event_loop_lag_seconds",
-    help: "How late the event loop comes to a timer, sampled ten times a second while it works, and once while it sleeps.",
+    help: "How late the event loop comes to a timer, sampled ten times a second while it works, and every five seconds while it sleeps.",
     buckets: LAG_SECONDS,
     registers: [registry],
   });
