@@ -14,9 +14,9 @@ import type { RunFilter } from "../core/contracts/run-filter.ts";
 import type { TaskFilter } from "../core/contracts/task-filter.ts";
 import { openStore, type Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
-import { hasWork } from "../core/store/has-work.ts";
 import { newId } from "../core/store/ids.ts";
 import { ensureNamespace } from "../core/store/keys.ts";
+import { lookAround } from "../core/store/look-around.ts";
 import { migrateUp } from "../core/store/migrate.ts";
 import { type ClaimedRun, claimDueRuns } from "../core/store/runs/claim.ts";
 import { finishAttempts } from "../core/store/runs/finish.ts";
@@ -152,7 +152,7 @@ async function measureLists(
 
 async function measureLooks(store: Store, measure: Measure): Promise<void> {
   await measure("the next instant", () => findNextInstants(store));
-  await measure("whether there is work", () => hasWork(store));
+  await measure("what goes on", () => lookAround(store));
   await measure("demand", () => readDemand(store, 2_000));
   await measure("figures for metrics", () => readStats(store));
 }

@@ -5,7 +5,7 @@ import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { createRecording } from "../test/support/recording.ts";
 import { decideRestMs, startCloseLoop } from "./close-joinable.ts";
-import { createQuiet, QUIET_MS } from "./quiet.ts";
+import { ASLEEP_MS, createQuiet } from "./quiet.ts";
 
 test("it rests until the next instant, and no longer than a bell may be lost", () => {
   const rest = (nextInMs: number | null) => decideRestMs({ runs: [], nextInMs });
@@ -59,11 +59,11 @@ test("where nothing waits and nothing goes on it rests for longer, until somethi
     return { runs: [], nextInMs: null };
   };
   await clock.advance(60_000);
-  quiet.note(false);
+  quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
   const loop = startCloseLoop(clock, close, quiet, { closed: () => {}, failed: () => {} });
   await looks.waitFor(() => true, { count: 1 });
   await clock.waitForSleepers(1);
-  await clock.advance(QUIET_MS - 1);
+  await clock.advance(ASLEEP_MS - 1);
   assert.equal(looks.items.length, 1);
   quiet.stir();
   await looks.waitFor(() => true, { count: 2 });

@@ -6,18 +6,21 @@ import { unsentLevel } from "../core/queue/bounded-sends.ts";
 import type { QueueTransport } from "../core/queue/transport.ts";
 import type { RunEnds } from "../core/run-ends/run-ends.ts";
 import type { ScheduleTime } from "../core/schedule-time.ts";
-import type { LeaseJudge } from "../core/store/contact.ts";
+import type { LeaseJudge, ServerWord } from "../core/store/contact.ts";
 import type { DailyLimits } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
 import type { Notifier } from "../core/store/notify.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { DatabaseStatsMetrics } from "../core/telemetry/metrics/database-stats.ts";
 import type { SchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
+import type { Purpose } from "./quiet.ts";
 import type { ReringBackoff } from "./rering-overdue.ts";
 
 export interface JobContext {
   store: Store;
   clock: Clock;
+  /** Takes the database's word of its time, asked for at an instant of the clock's steady time. */
+  hearTime?(word: ServerWord, askedMs: number): void;
   /** What schedules see. */
   time: ScheduleTime;
   transport: QueueTransport;
@@ -46,8 +49,10 @@ export interface Job {
   run(context: JobContext, backoff: ReringBackoff, stopping: AbortSignal): Promise<unknown>;
   /** In how many milliseconds it is to come again after what it answered, in place of `everyMs`. */
   pace?(answer: unknown): number;
-  /** While there is nothing to do it looks less often (quiet.ts). */
-  isForWork?: true;
+  /** What it is for: without any of it, it looks less often (quiet.ts). Left out: it keeps its period. */
+  serves?: Purpose | undefined;
+  /** How often it looks at least, also while nothing at all goes on. */
+  leastEveryMs?: number;
 }
 
 /** What a job answers that came before its time, and did nothing: when it is to come again. */

@@ -565,6 +565,11 @@ describe("background jobs", () => {
   it("each job runs at once and then at its period", async (t) => {
     const runId = await queueRun(store, namespaceId);
     await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - interval '1 hour'`.execute(db);
+    // Where nobody has a share, the shares rest.
+    const limits = async (text: string | null) =>
+      await store.pool.query("UPDATE namespaces SET limits = $2 WHERE id = $1", [namespaceId, text]);
+    await limits('{"slotsShare":100}');
+    t.after(() => limits(null));
     const { manual, sleeps, rung, sleepsTaken } = startWatched(t, { leaseMs: LEASE_MS });
     const periods = listJobs(LEASE_MS, QUIET).map(({ everyMs }) => everyMs);
     await sleepsTaken(periods.length);
@@ -586,11 +591,11 @@ describe("background jobs", () => {
     await sleepsTaken(JOBS);
     await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
     const named = errors.map((fields) => (fields as { job: string }).job);
-    assert.deepEqual(named.sort(), ["rescue", "stats", "workers"]);
+    assert.deepEqual(named.sort(), ["rescue", "stats", "work", "workers"]);
     const before = sleeps.length;
     await manual.advance(200);
     await sleepsTaken(before + 1);
-    assert.equal(errors.length, 3, "the rescue came again and succeeded");
+    assert.equal(errors.length, 4, "the rescue came again and succeeded");
   });
 
   it("while there is nothing to do, jobs for it look less often, until there is", async (t) => {
@@ -613,6 +618,44 @@ describe("background jobs", () => {
     await sql`UPDATE task_runs_open SET available_at = clock_timestamp() - interval '1 hour'`.execute(db);
     await passSecond();
     await until(async () => (rung.flat().some((bell) => bell.runId === runId) ? true : undefined));
+  });
+
+  it("what an application has enqueued, and no API has heard of, is rung again", async () => {
+    const { context, notified } = openContext();
+    await pass("work", context);
+    assert.deepEqual(notified, []);
+    await store.pool.query(
+      "INSERT INTO enqueued_tasks (task_id, namespace_id, action, enqueued_by) VALUES ($1, $2, 'cancel', 'somebody')",
+      [newId(), namespaceId],
+    );
+    await pass("work", context);
+    assert.deepEqual(notified, [["bellhop_enqueued", []]]);
+    await store.pool.query("DELETE FROM enqueued_tasks");
+  });
+
+  it("a look for work that has no answer in time tells that there may be some", async (t) => {
+    const clock = createManualClock();
+    const quiet = createQuiet(clock);
+    await clock.advance(10_000);
+    quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
+    const locked = await store.pool.connect();
+    t.after(() => locked.release());
+    await locked.query("BEGIN; LOCK TABLE bulk_actions");
+    const { context } = openContext({ clock });
+    const job = listJobs(LEASE_MS, quiet).find(({ name }) => name === "work")!;
+    const passing = job.run(context, createReringBackoff(), new AbortController().signal);
+    await clock.advance(1_999);
+    assert.equal(quiet.isAsleep(), true);
+    await clock.advance(1);
+    assert.equal(quiet.isAsleep(), false);
+    await locked.query("ROLLBACK");
+    await passing;
+  });
+
+  it("who looks for work asks for contact by itself only while there is some, where leases are long enough", () => {
+    const contact = (leaseMs: number) => listJobs(leaseMs, QUIET).find(({ name }) => name === "contact")!;
+    assert.deepEqual([contact(15_000).everyMs, contact(15_000).serves], [2_500, "work"]);
+    assert.deepEqual([contact(3_000).everyMs, contact(3_000).serves], [500, undefined]);
   });
 
   it("stop waits for the job under way and starts no other", async (t) => {

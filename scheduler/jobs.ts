@@ -3,10 +3,9 @@ import { startLoop } from "../core/loop-rest.ts";
 import { ringCallbacks } from "../core/run-ends/ring-callbacks.ts";
 import { foldActivity } from "../core/store/activity/fold-activity.ts";
 import { askServer } from "../core/store/contact.ts";
-import type { Store } from "../core/store/database.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { foldErrors } from "../core/store/errors/fold-errors.ts";
-import { hasWork } from "../core/store/has-work.ts";
+import { lookAround } from "../core/store/look-around.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { endOverdueAttempts } from "../core/store/runs/complete.ts";
@@ -32,7 +31,7 @@ import {
   removeQueueKeys,
   syncLimits,
 } from "./queue-jobs.ts";
-import { type Quiet, WORK_LOOK_MS } from "./quiet.ts";
+import { type Quiet, untilRound, WORK_LOOK_MS } from "./quiet.ts";
 import {
   deleteLateData,
   removeActivity,
@@ -54,6 +53,10 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** Well below the usual period of scrapes. */
 export const STATS_MS = 5_000;
+/** About as often as most scrape. */
+const STATS_ASLEEP_MS = 30_000;
+/** A look that takes longer is none. */
+const LOOK_PATIENCE_MS = 2_000;
 /** A chart of minutes, whose last one is seen to grow. */
 export const ACTIVITY_MS = 10_000;
 const RESCUE_BATCH = 500;
@@ -67,21 +70,11 @@ const EXCLUSION_BATCH = 200;
 
 export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
   return [
-    { name: "work", everyMs: WORK_LOOK_MS, run: ({ store }) => lookForWork(store, quiet) },
-    { name: "contact", everyMs: Math.max(100, Math.min(leaseMs / 6, 2_500)), run: keepContact },
-    ...listForWork(leaseMs).map((job): Job => ({ ...job, isForWork: true })),
-    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares },
-    { name: "stats", everyMs: STATS_MS, run: tellStats },
-    {
-      name: "activity",
-      everyMs: ACTIVITY_MS,
-      run: ({ store, clock }, _, stopping) =>
-        foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
-    },
-    { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
-    { name: "schedules", everyMs: 5_000, run: seekAllInstants },
-    { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
-    { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
+    { name: "work", everyMs: WORK_LOOK_MS, run: (context) => lookForWork(context, quiet) },
+    { name: "contact", ...paceContact(leaseMs), run: keepContact },
+    ...listForWork(leaseMs).map((job): Job => ({ ...job, serves: "work" })),
+    ...listForRuns().map((job): Job => ({ ...job, serves: "runs" })),
+    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares, serves: "shares" },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     {
       name: "partition indexes",
@@ -91,9 +84,7 @@ export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
     { name: "idempotency keys", everyMs: HOUR_MS, run: removeIdempotencyKeys },
     { name: "finished tasks", everyMs: HOUR_MS, run: removeFinishedTasks },
     { name: "debounced tasks", everyMs: HOUR_MS, run: removeDebounces },
-    { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
     { name: "mailbox", everyMs: HOUR_MS, run: removeEmails },
-    { name: "late data of deleted namespaces", everyMs: MINUTE_MS, run: deleteLateData },
     { name: "ended bulk actions", everyMs: HOUR_MS, run: removeBulks },
     { name: "invalid tasks", everyMs: HOUR_MS, run: removeInvalidTasks },
     { name: "events", everyMs: HOUR_MS, run: removeEvents },
@@ -132,13 +123,47 @@ function listForWork(leaseMs: number): Job[] {
   ];
 }
 
-/** Where nobody knows, there may be some. */
-async function lookForWork(store: Store, quiet: Quiet): Promise<void> {
+/** What runs leave behind, and figures of them: also of those that no look sees. */
+function listForRuns(): Job[] {
+  return [
+    { name: "stats", everyMs: STATS_MS, leastEveryMs: STATS_ASLEEP_MS, run: tellStats },
+    {
+      name: "activity",
+      everyMs: ACTIVITY_MS,
+      run: ({ store, clock }, _, stopping) =>
+        foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
+    },
+    { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
+    { name: "schedules", everyMs: 5_000, run: seekAllInstants },
+    { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
+    { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
+    { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
+    { name: "late data of deleted namespaces", everyMs: MINUTE_MS, run: deleteLateData },
+  ];
+}
+
+/** Each look for work asks the database for its word, too: where those are enough for leases, nobody else asks while it is quiet. */
+function paceContact(leaseMs: number): Pick<Job, "everyMs" | "serves"> {
+  const everyMs = Math.max(100, Math.min(leaseMs / 6, 2_500));
+  return { everyMs, serves: everyMs >= WORK_LOOK_MS ? "work" : undefined };
+}
+
+/** Where nobody knows, or knows in time, there may be something. Of what an API has not heard, it hears anew. */
+async function lookForWork(context: JobContext, quiet: Quiet): Promise<void> {
+  const { store, clock, judge, notifier, hearTime } = context;
+  const forgetHanging = clock.after(LOOK_PATIENCE_MS, quiet.stir);
+  const askedMs = clock.steadyMs();
   try {
-    quiet.note(await hasWork(store));
+    const found = await lookAround(store);
+    quiet.note(found);
+    judge.mayJudge(found);
+    hearTime?.(found, askedMs);
+    if (found.hasEnqueued) notifier.notify("bellhop_enqueued");
   } catch (error) {
-    quiet.note(true);
+    quiet.stir();
     throw error;
+  } finally {
+    forgetHanging();
   }
 }
 
@@ -259,6 +284,14 @@ async function runJob(
   }
 }
 
+function restAfter(
+  { serves, leastEveryMs = Number.POSITIVE_INFINITY }: Job,
+  ms: number,
+  quiet: Quiet,
+): number {
+  return serves ? Math.min(quiet.stretch(ms, serves), Math.max(ms, leastEveryMs)) : ms;
+}
+
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
 export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<void> } {
   const jobs = listJobs(context.leaseMs, quiet);
@@ -271,13 +304,14 @@ export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<
   const backoff = createReringBackoff();
   const loops = jobs.map((job) => {
     const look = async (stopping: AbortSignal) => {
-      const nextMs = (await runJob(job, context, backoff, stopping)) ?? job.everyMs;
-      const restMs = job.isForWork ? quiet.stretch(nextMs) : nextMs;
+      const pass = () => runJob(job, context, backoff, stopping);
+      const nextMs = (await (job.serves ? quiet.inTurn(pass) : pass())) ?? job.everyMs;
+      const restMs = restAfter(job, nextMs, quiet);
       metrics.jobRestSeconds.set({ name: job.name }, restMs / 1_000);
-      return restMs;
+      return quiet.isAsleep() && job.serves ? untilRound(restMs, context.clock.steadyMs()) : restMs;
     };
     const loop = startLoop(context.clock, look, { retryMs: job.everyMs, failed: () => {} });
-    if (job.isForWork) quiet.onLively(loop.wake);
+    if (job.serves) quiet.onLively(loop.wake);
     return loop;
   });
   return {

@@ -76,6 +76,8 @@ export async function startScheduler(
   });
   await connections.untilAnswered(() => daily.refresh());
   const ends = openRunEnds({ store, notifier, transport, log, metrics }, [countRescued(metrics, log)]);
+  const quiet = time.isVirtual ? NEVER_QUIET : createQuiet(clock);
+  stirAtFailures(listener, quiet);
   const loop = startStageLoop(
     store,
     clock,
@@ -101,11 +103,10 @@ export async function startScheduler(
     tracer,
     time,
     daily,
+    quiet,
   );
   opened.defer(() => loop.stop());
   if (time.isVirtual) time.onAdvance(() => loop.wake());
-  const quiet = time.isVirtual ? NEVER_QUIET : createQuiet(clock);
-  stirAtFailures(listener, quiet);
   listener.on("bellhop_schedule", () => loop.wake());
   const closing = startCloseLoop(clock, () => closeDueRuns(store), quiet, {
     closed: (runs) => ringer.add(runs),
@@ -114,10 +115,8 @@ export async function startScheduler(
   opened.defer(() => closing.stop());
   listener.on("bellhop_joins", () => closing.wake());
   const jobs = startJobs(quiet, {
-    store,
-    clock,
-    time,
-    ...{ transport, notifier },
+    ...{ store, clock, time, transport, notifier },
+    hearTime: clock.hear,
     ends,
     log,
     metrics,

@@ -1,33 +1,92 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { pollBells } from "../core/store/poll-bells.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
-import { createQuiet, stirAtFailures } from "./quiet.ts";
+import { createQuiet, type Found, type Quiet, stirAtFailures, untilRound } from "./quiet.ts";
 
-test("it is quiet once nothing was to be done for ten seconds, and lively as soon as something is", async () => {
+const NOTHING = { hasWork: false, hasCalls: false, hasShares: false };
+
+/** What jobs that rest a second do now: those for work, for runs, for shares. */
+const rests = (quiet: Quiet) =>
+  (["work", "runs", "shares"] as const).map((purpose) => quiet.stretch(1_000, purpose));
+
+function open() {
   const clock = createManualClock();
   const quiet = createQuiet(clock);
-  let livened = 0;
-  quiet.onLively(() => (livened += 1));
-  const look = async (isAnyWork: boolean, afterMs: number) => {
+  const told = { livened: 0 };
+  quiet.onLively(() => (told.livened += 1));
+  const look = async (found: Partial<Found>, afterMs: number) => {
     await clock.advance(afterMs);
-    quiet.note(isAnyWork);
-    return quiet.isQuiet();
+    quiet.note({ ...NOTHING, ...found });
+    return rests(quiet);
   };
-  assert.equal(await look(false, 9_999), false, "it has just begun to look");
-  assert.equal(await look(true, 0), false);
-  assert.equal(await look(false, 9_999), false);
-  assert.equal(await look(false, 1), true);
-  assert.equal(livened, 0);
-  assert.equal(await look(true, 60_000), false);
-  assert.equal(livened, 1);
-  assert.equal(await look(false, 1_000), false, "there was some a second ago");
-  assert.equal(livened, 1);
-  assert.equal(quiet.stretch(1_000), 1_000);
-  assert.equal(await look(false, 9_000), true);
-  assert.deepEqual([quiet.stretch(1_000), quiet.stretch(60_000)], [10_000, 180_000]);
+  return { quiet, told, look };
+}
+
+test("it is quiet once nothing was to be done for ten seconds, and lively as soon as something is", async () => {
+  const { quiet, told, look } = open();
+  const calling = { hasCalls: true, hasShares: true };
+  assert.deepEqual(await look(calling, 9_999), [1_000, 1_000, 1_000], "it has just begun to look");
+  assert.deepEqual(await look({ ...calling, hasWork: true }, 0), [1_000, 1_000, 1_000]);
+  assert.deepEqual(await look(calling, 9_999), [1_000, 1_000, 1_000]);
+  assert.deepEqual(await look(calling, 1), [10_000, 1_000, 1_000]);
+  assert.equal(quiet.stretch(60_000), 180_000);
+  assert.equal(told.livened, 0);
+  assert.deepEqual(await look({ ...calling, hasWork: true }, 60_000), [1_000, 1_000, 1_000]);
+  assert.equal(told.livened, 1);
+  assert.deepEqual(await look(calling, 10_000), [10_000, 1_000, 1_000]);
   quiet.stir();
-  assert.deepEqual([quiet.isQuiet(), livened], [false, 2]);
+  assert.deepEqual([rests(quiet), told.livened], [[1_000, 1_000, 1_000], 2]);
+});
+
+test("it is asleep once no worker was called for ten seconds either, until one is", async () => {
+  const { quiet, told, look } = open();
+  assert.deepEqual(await look({ hasCalls: true }, 10_000), [10_000, 1_000, 60_000]);
+  assert.deepEqual(await look({}, 9_999), [10_000, 1_000, 60_000]);
+  assert.equal(quiet.isAsleep(), false);
+  assert.deepEqual(await look({}, 1), [60_000, 60_000, 60_000]);
+  assert.deepEqual([quiet.isAsleep(), quiet.stretch(3_600_000), told.livened], [true, 3_600_000, 0]);
+  assert.deepEqual(await look({ hasCalls: true }, 1_000), [10_000, 1_000, 60_000]);
+  assert.deepEqual([quiet.isAsleep(), told.livened], [false, 1]);
+});
+
+test("shares of slots are followed whatever else goes on, where there are any", async () => {
+  const { told, look } = open();
+  assert.deepEqual(await look({}, 10_000), [60_000, 60_000, 60_000]);
+  assert.deepEqual(await look({ hasShares: true }, 1_000), [60_000, 60_000, 1_000]);
+  assert.equal(told.livened, 1);
+  assert.deepEqual(await look({ hasWork: true }, 1_000), [1_000, 1_000, 60_000]);
+});
+
+test("asleep, one begins after the other, until there is something to do", async () => {
+  const { quiet, look } = open();
+  const begun: string[] = [];
+  const hanging = Promise.withResolvers<void>();
+  const take = (name: string) =>
+    quiet.inTurn(async () => {
+      begun.push(name);
+      if (name === "hangs") await hanging.promise;
+      if (name === "fails") throw new Error(name);
+    });
+  await look({}, 10_000);
+  const failing = assert.rejects(take("fails"));
+  const all = [failing, take("second"), take("hangs"), take("waits")];
+  await failing;
+  await all[1];
+  await setImmediate();
+  assert.deepEqual(begun, ["fails", "second", "hangs"]);
+  quiet.stir();
+  await all[3];
+  await take("lively");
+  assert.deepEqual(begun.slice(3), ["waits", "lively"]);
+  hanging.resolve();
+  await Promise.all(all);
+});
+
+test("loops that rest as long wake together", () => {
+  assert.deepEqual([untilRound(60_000, 61_500), untilRound(60_000, 119_999)], [58_500, 1]);
+  assert.equal(untilRound(60_000, 120_000), 60_000);
 });
 
 test("a failure that is heard stirs; a listener that polls does not", async (t) => {
@@ -40,9 +99,9 @@ test("a failure that is heard stirs; a listener that polls does not", async (t) 
   stirAtFailures({ on: async (_channel, handler) => void handlers.push(handler) }, told);
   for (let second = 0; second < 11; second += 1) {
     await clock.advance(1_000);
-    for (const quiet of [polled, told]) quiet.note(false);
+    for (const quiet of [polled, told]) quiet.note(NOTHING);
   }
-  assert.deepEqual([polled.isQuiet(), told.isQuiet()], [true, true]);
+  assert.deepEqual([polled.isAsleep(), told.isAsleep()], [true, true]);
   for (const tell of handlers) tell({ ids: [], resync: false });
-  assert.equal(told.isQuiet(), false);
+  assert.equal(told.isAsleep(), false);
 });

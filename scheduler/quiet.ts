@@ -3,10 +3,12 @@
  * often: an idle installation costs hardly anything. One cheap query per second, and bells, show that there is
  * something to do again; then all of them run at once, so that nothing waits longer for them than it would have.
  *
- * lively → quiet, after `QUIET_AFTER_MS` without work → lively, as soon as there is some.
+ * lively → quiet, after `QUIET_AFTER_MS` without work → asleep, if no worker was called for as long either → quiet, as
+ * soon as one is → lively, as soon as there is work.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Listener } from "../core/store/listen.ts";
+import type { Surroundings } from "../core/store/look-around.ts";
 
 export const WORK_LOOK_MS = 1_000;
 /** What follows the ends of runs has been done by then, however it came about. */
@@ -14,40 +16,93 @@ const QUIET_AFTER_MS = 10_000;
 /** While it is quiet those jobs look a third as often, and never more often than this. */
 const QUIET_FACTOR = 3;
 export const QUIET_MS = 10_000;
+/** While it is asleep all look this often: what is to be done is seen by the look each second, and what is not was done before. */
+export const ASLEEP_MS = 60_000;
+
+/** What a job is for: open runs; what runs leave behind, also those of calls that were never open; shares of slots. */
+export type Purpose = "work" | "runs" | "shares";
+export type Found = Pick<Surroundings, "hasWork" | "hasCalls" | "hasShares">;
 
 export interface Quiet {
   /** What a look has found. */
-  note(isAnyWork: boolean): void;
-  /** Something has happened that no look may have seen. */
+  note(found: Found): void;
+  /** Something has happened that no look may have seen, or nobody knows. */
   stir(): void;
-  isQuiet(): boolean;
+  isAsleep(): boolean;
   /** How long to rest where a lively loop would rest for `ms`. */
-  stretch(ms: number): number;
-  /** `act` is called whenever it becomes lively. */
+  stretch(ms: number, purpose?: Purpose): number;
+  /** `act` is called whenever rests become shorter. */
   onLively(act: () => void): void;
+  /** Where it is asleep, those who ask begin one after another, so that all of them do with one connection. */
+  inTurn<Answer>(act: () => Promise<Answer>): Promise<Answer>;
 }
 
+type State = "asleep" | "quiet" | "lively";
+const LIVELINESS: Record<State, number> = { asleep: 0, quiet: 1, lively: 2 };
+
 export function createQuiet(clock: Pick<Clock, "steadyMs">): Quiet {
-  let lastWorkMs = clock.steadyMs();
-  let isQuiet = false;
+  let workMs = clock.steadyMs();
+  let callsMs = workMs;
+  let hasShares = true;
+  let state: State = "lively";
+  let last: Promise<unknown> = Promise.resolve();
+  let livened = Promise.withResolvers<void>();
   const acts: (() => void)[] = [];
 
-  function note(isAnyWork: boolean): void {
+  function decide(nowMs: number): State {
+    if (nowMs - workMs < QUIET_AFTER_MS) return "lively";
+    return nowMs - callsMs < QUIET_AFTER_MS ? "quiet" : "asleep";
+  }
+
+  function liven(): void {
+    livened.resolve();
+    livened = Promise.withResolvers();
+    for (const act of acts) act();
+  }
+
+  function note(found: Found): void {
     const nowMs = clock.steadyMs();
-    if (isAnyWork) lastWorkMs = nowMs;
-    const wasQuiet = isQuiet;
-    isQuiet = nowMs - lastWorkMs >= QUIET_AFTER_MS;
-    if (wasQuiet && !isQuiet) for (const act of acts) act();
+    if (found.hasWork) workMs = nowMs;
+    if (found.hasCalls) callsMs = nowMs;
+    const before = { state, hasShares };
+    state = decide(nowMs);
+    hasShares = found.hasShares;
+    if (LIVELINESS[state] > LIVELINESS[before.state] || (hasShares && !before.hasShares)) liven();
+  }
+
+  function stretch(ms: number, purpose: Purpose = "work"): number {
+    const asleepMs = Math.max(ms, ASLEEP_MS);
+    if (purpose === "shares") return hasShares ? ms : asleepMs;
+    if (state === "asleep") return asleepMs;
+    return state === "quiet" && purpose === "work" ? Math.max(ms * QUIET_FACTOR, QUIET_MS) : ms;
+  }
+
+  async function inTurn<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+    if (state !== "asleep") return await act();
+    const before = last;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    last = promise;
+    try {
+      // Who hangs keeps nobody waiting once there is something to do.
+      await Promise.race([before, livened.promise]);
+      return await act();
+    } finally {
+      resolve();
+    }
   }
 
   return {
     note,
-    stir: () => note(true),
-    isQuiet: () => isQuiet,
-    stretch: (ms) => (isQuiet ? Math.max(ms * QUIET_FACTOR, QUIET_MS) : ms),
+    stir: () => note({ hasWork: true, hasCalls: false, hasShares }),
+    isAsleep: () => state === "asleep",
+    stretch,
     onLively: (act) => void acts.push(act),
+    inTurn,
   };
 }
+
+/** How long until the next multiple of a period: loops that rest as long wake together. Pure. */
+export const untilRound = (everyMs: number, nowMs: number): number => everyMs - (nowMs % everyMs);
 
 /** Of a run that failed while nothing seemed to go on. A listener that polls calls again and again, whatever has happened. */
 export function stirAtFailures(listener: Pick<Listener, "on">, quiet: Quiet): void {
@@ -60,7 +115,8 @@ export function stirAtFailures(listener: Pick<Listener, "on">, quiet: Quiet): vo
 export const NEVER_QUIET: Quiet = {
   note() {},
   stir() {},
-  isQuiet: () => false,
+  isAsleep: () => false,
   stretch: (ms) => ms,
   onLively() {},
+  inTurn: (act) => act(),
 };

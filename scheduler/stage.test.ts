@@ -10,6 +10,7 @@ import { finished, httpTask, makeWorker, SAMPLE_ERROR, startRun } from "../core/
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
+import { ASLEEP_MS, createQuiet } from "./quiet.ts";
 import { decideSleepMs, STAGE_BATCH, type StageReport, stagePass, startStageLoop } from "./stage.ts";
 
 const NOW = new Date("2026-03-01T12:00:00Z");
@@ -151,6 +152,7 @@ describe("staging", () => {
   /** A running loop and what it does: each pass that staged something, each sleep it takes. */
   function startLoop(t: TestContext) {
     const manual = createManualClock();
+    const quiet = createQuiet(manual);
     const sleeps: number[] = [];
     let onSleep = Promise.withResolvers<number>();
     const clock: Clock = {
@@ -166,16 +168,18 @@ describe("staging", () => {
     const failures: unknown[] = [];
     let passes = 0;
     let onPass: (() => void) | undefined;
-    const loop = startStageLoop(store, clock, {
-      staged(report) {
+    const on = {
+      staged(report: StageReport) {
         staged.push(...report.staged);
         passes += 1;
         onPass?.();
       },
-      failed: (error) => void failures.push(error),
-    });
+      failed: (error: unknown) => void failures.push(error),
+    };
+    const loop = startStageLoop(store, clock, on, undefined, undefined, undefined, quiet);
     t.after(() => loop.stop());
     return {
+      quiet,
       clock: manual,
       loop,
       staged,
@@ -202,6 +206,23 @@ describe("staging", () => {
     assert.equal(await asleep(), MAX_SLEEP_MS);
     await seedOnce(0, clock.now());
     await clock.advance(MAX_SLEEP_MS);
+    assert.equal(await asleep(), MAX_SLEEP_MS);
+    assert.equal(staged.length, 1);
+  });
+
+  it("asleep, the loop sleeps for a minute, until a look tells of something", async (t) => {
+    const { clock, quiet, asleep, staged } = startLoop(t);
+    assert.equal(await asleep(), MAX_SLEEP_MS);
+    await clock.advance(MAX_SLEEP_MS);
+    assert.equal(await asleep(), MAX_SLEEP_MS);
+    quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
+    await clock.advance(MAX_SLEEP_MS);
+    assert.equal(await asleep(), MAX_SLEEP_MS, "it has not been quiet for ten seconds");
+    quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
+    await clock.advance(MAX_SLEEP_MS);
+    assert.equal(await asleep(), ASLEEP_MS);
+    await seedOnce(0, clock.now());
+    quiet.stir();
     assert.equal(await asleep(), MAX_SLEEP_MS);
     assert.equal(staged.length, 1);
   });

@@ -17,6 +17,7 @@ import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
 import { createClockMover } from "./move-clock.ts";
+import { NEVER_QUIET, type Quiet } from "./quiet.ts";
 import { traceStaging } from "./trace-staging.ts";
 
 export const STAGE_BATCH = 1_000;
@@ -63,8 +64,12 @@ export async function stagePass(
 }
 
 /** How long to sleep when the next instants are `next`. Pure. */
-export function decideSleepMs({ due, retry, held, hasWaiting }: NextInstants, now: Date): number {
-  const untilMs = [hasWaiting ? TURN_MS : MAX_SLEEP_MS, MAX_SLEEP_MS];
+export function decideSleepMs(
+  { due, retry, held, hasWaiting }: NextInstants,
+  now: Date,
+  longestMs = MAX_SLEEP_MS,
+): number {
+  const untilMs = [hasWaiting ? TURN_MS : longestMs];
   for (const at of [due, retry]) if (at) untilMs.push(at.getTime() - STAGE_AHEAD_MS - now.getTime());
   if (held) untilMs.push(held.getTime() - now.getTime());
   return Math.max(Math.min(...untilMs), 0);
@@ -83,13 +88,16 @@ export function startStageLoop(
   tracer: Tracer = NO_TRACER,
   time: ScheduleTime = trueTime(clock),
   daily?: Pick<DailyLimits, "limitOf">,
+  quiet: Quiet = NEVER_QUIET,
 ): Loop {
   const mover = time.isVirtual ? createClockMover(store, clock, time) : undefined;
 
   /** How long nothing is to be done. `target`: the virtual time's, of before the pass. */
   async function findWaitMs(target: Date | null): Promise<number> {
     const next = await findNextInstants(store);
-    if (!mover) return Math.max(decideSleepMs(next, clock.now()), MIN_SLEEP_MS);
+    // Asleep, the look for work sees what comes to be due.
+    const longestMs = quiet.stretch(MAX_SLEEP_MS, "runs");
+    if (!mover) return Math.max(decideSleepMs(next, clock.now(), longestMs), MIN_SLEEP_MS);
     const standsMs = await mover.moveOn(target, next.due);
     if (standsMs === 0) return 0;
     return Math.max(Math.min(standsMs, decideSleepMs({ ...next, due: null }, clock.now())), MIN_SLEEP_MS);
@@ -103,5 +111,7 @@ export function startStageLoop(
     return report.more ? 0 : await findWaitMs(target);
   }
 
-  return startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });
+  const loop = startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });
+  quiet.onLively(loop.wake);
+  return loop;
 }

@@ -13,7 +13,7 @@ import type { Overlap } from "../domain/overlap.ts";
 import { foldActivity } from "./activity/fold-activity.ts";
 import { sampleActivity } from "./activity/sample-activity.ts";
 import { type Db, openStore, type Store } from "./database.ts";
-import { readDemand } from "./demand.ts";
+import { readDemand, readLoad } from "./demand.ts";
 import { foldErrors } from "./errors/fold-errors.ts";
 import { readEvents } from "./events/read.ts";
 import { removeExpiredEvents } from "./events/record.ts";
@@ -22,7 +22,6 @@ import { findUnfired } from "./expectations/unfired.ts";
 import { watchExpectations } from "./expectations/watch.ts";
 import { readFigures } from "./functions/figures.ts";
 import { removeFunction } from "./functions/remove.ts";
-import { hasWork } from "./has-work.ts";
 import { removeExpiredKeys } from "./idempotency.ts";
 import { firstIdOf, newId } from "./ids.ts";
 import { keepAnswer, takeKeyOrAnswer } from "./kept-answers.ts";
@@ -36,6 +35,7 @@ import { lineUpRuns } from "./limits/line-up.ts";
 import { noteClaim } from "./limits/met-limits.ts";
 import { recountLocked, recountPermits } from "./limits/recount-permits.ts";
 import { listFunctionLogs, listRunLogs, readFollowedLogs, readFunctionLogsAfter } from "./logs.ts";
+import { lookAround } from "./look-around.ts";
 import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "./runs/claim.ts";
 import { CLAIMABLE, isDue, OLDEST_FIRST } from "./runs/claimable.ts";
@@ -43,7 +43,13 @@ import { redriveDeadLetters } from "./runs/dead-letters.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
 import { enqueueReplay, type ReplayRequest } from "./runs/enqueue.ts";
 import { expireRuns } from "./runs/expire.ts";
-import { findEarlyRuns, findOverdueRuns, hasOverdueRuns, msUntilNextQueued } from "./runs/find-claimable.ts";
+import {
+  findEarlyRuns,
+  findOverdueRuns,
+  hasOverdueRuns,
+  lookWhileIdle,
+  msUntilNextQueued,
+} from "./runs/find-claimable.ts";
 import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { endLostCall } from "./runs/lost-call.ts";
@@ -344,8 +350,10 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "early runs": { use: (s) => findEarlyRuns(s, [id]), index: "task_runs_open_pkey" },
   "next queued": { use: (s) => msUntilNextQueued(s), index: "task_runs_open_queued" },
   demand: { use: (s) => readDemand(s, 60_000), index: "task_runs_open_queued" },
+  "demand and workers": { use: (s) => readLoad(s, 60_000), index: "task_runs_open_queued" },
   figures: { use: readStats, index: "task_runs_open_queued" },
   "overdue runs": { use: (s) => findOverdueRuns(s, 1_000, 100), index: "task_runs_open_queued" },
+  "what an idle worker looks for": { use: (s) => lookWhileIdle(s, id), index: "task_runs_open_running" },
   "whether any run is overdue": { use: hasOverdueRuns, index: "task_runs_open_queued" },
   "due tasks in shares": {
     async use(s) {
@@ -572,7 +580,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   "deaths to be counted": { use: (s) => foldErrors(s, 100), index: "events_dead" },
   "ends to be counted by the minute": { use: (s) => foldActivity(s, new Date()) },
   "what waits, sampled": { use: (s) => sampleActivity(s), index: "task_runs_open_shared" },
-  "whether there is anything to do": { use: hasWork },
+  "whether there is anything to do": { use: lookAround },
   "an idempotency key": {
     use: (s) =>
       inTransaction(s.pool, async (tx) => {
