@@ -4,6 +4,8 @@ import { sql } from "kysely";
 import { v7 } from "uuid";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { AskedLimits } from "../../domain/function-limits.ts";
+import type { Json } from "../../json.ts";
+import { JsonSource } from "../../json-source.ts";
 import { findFunction } from "../functions/functions.ts";
 import { newId } from "../ids.ts";
 import { ANY_TIME, deployFunction, line, makeWorker, queueInvocation } from "../testing/samples.ts";
@@ -64,6 +66,39 @@ function ended(run: DirectRun, workerId: string, given: Partial<FinishedDirectRu
     ...given,
   };
 }
+
+test("runs that ended unseen keep their inputs, long ones and short ones side by side", async () => {
+  const { workerId, run } = await openFunction();
+  const long = (name: string) => ({ name, text: 'a "quote", a \\ and ä'.repeat(100), numbers: [1.5, 1e30] });
+  const asSource = (value: Json) => new JsonSource(JSON.stringify(value));
+  const inputs = [
+    asSource(long("first")),
+    asSource({ short: 1 }),
+    null,
+    long("parsed"),
+    asSource(long("last")),
+  ];
+  const runs = inputs.map((input) => run({ trigger: "invoke", input }));
+  await recordDirectRuns(
+    store,
+    workerId,
+    runs.map((each) => ended(each, workerId)),
+  );
+  const kept = await Promise.all(runs.map(({ id }) => findReplayable(store, namespaceId, id)));
+  assert.deepEqual(
+    kept.map((each) => each?.input),
+    [long("first"), { short: 1 }, null, long("parsed"), long("last")],
+  );
+});
+
+test("a long input loses what the database refuses of a text", async () => {
+  const { workerId, run } = await openFunction();
+  const input = new JsonSource(`["${"a".repeat(1_000)}","\\u0000 and \\ud800"]`);
+  const each = run({ trigger: "invoke", input });
+  await recordDirectRuns(store, workerId, [ended(each, workerId)]);
+  const kept = await findReplayable(store, namespaceId, each.id);
+  assert.deepEqual(kept?.input, ["a".repeat(1_000), "\ufffd and \ufffd"]);
+});
 
 test("runs that ended unseen are written by one statement, with their logs and their times", async () => {
   const { workerId, run } = await openFunction();

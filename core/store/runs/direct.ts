@@ -10,13 +10,14 @@
 import { functionKey } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
-import type { JsonOrSource } from "../../json-source.ts";
+import { type JsonOrSource, JsonSource } from "../../json-source.ts";
 import type { QueryScope, Store } from "../database.ts";
 import { earliestTraceOf, madeAtOf } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import { findPermitLeft } from "../limits/fold-returned.ts";
 import { functionKeySql } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
+import { toTextArray } from "../text-array.ts";
 import { writeLines } from "./end.ts";
 import { type FinishReport, finishAttempts, toEndedRun } from "./finish.ts";
 import { type FinishedAttempt, toVerdictRow } from "./finished-attempt.ts";
@@ -166,7 +167,7 @@ export interface FinishedDirectRun extends FinishedAttempt {
 const WRITTEN_WITHIN = "interval '12 hours'";
 const FENCE_KEPT = "interval '24 hours'";
 
-/** Writes those of the runs $2 whose ids nobody has taken, as the writer $3, with their lines. */
+/** Writes those of the runs $2 whose ids nobody has taken, as the writer $3, with their lines; $4 are long inputs of them. */
 export const WRITE_ENDED = `
   WITH ended AS MATERIALIZED (SELECT * FROM ${DIRECT_RUNS}), fence AS (
     INSERT INTO run_fences (run_id, writer)
@@ -235,13 +236,28 @@ async function findOwnFences(
   return runs.filter(({ runId }) => own.has(runId));
 }
 
+/**
+ * The text of an input that is longer goes beside the rows: within them PostgreSQL would read it three times, as a part of
+ * the rows, as a member of its own and as the value that it is.
+ */
+const LONG_INPUT_CHARS = 512;
+
+const isLong = (input: unknown): input is JsonSource =>
+  input instanceof JsonSource && input.text.length > LONG_INPUT_CHARS;
+
 /** What `WRITE_ENDED` takes; `writer` is null where nobody who runs them writes them. */
 export function toEndedValues(
   workerId: string,
   runs: FinishedDirectRun[],
   writer: string | null,
-): [string, string, string | null] {
-  return [workerId, toJsonText(runs.map(toEndedRow)), writer];
+): [string, string, string | null, Buffer] {
+  const longInputs: string[] = [];
+  const rows = runs.map((run) => {
+    if (!isLong(run.input)) return toEndedRow(run);
+    const inputAt = longInputs.push(toJsonText(run.input));
+    return { ...toEndedRow({ ...run, input: null }), input: undefined, input_at: inputAt };
+  });
+  return [workerId, toJsonText(rows), writer, toTextArray(longInputs)];
 }
 
 function toEndedRow(run: FinishedDirectRun) {

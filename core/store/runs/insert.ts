@@ -58,7 +58,7 @@ export const DIRECT_CLAIM_NO = 1;
 /** The runs $2 of direct calls. */
 export const DIRECT_RUNS = `json_to_recordset($2::json) AS d(id uuid, made_at timestamptz, namespace_id uuid,
     function_id uuid, revision_id uuid, trigger text, target jsonb, state text, timeout_ms int, age_ms float8,
-    traceparent text, input jsonb, original_input jsonb, result jsonb, error jsonb, record jsonb, took_ms float8, lines json)`;
+    traceparent text, input jsonb, input_at int, original_input jsonb, result jsonb, error jsonb, record jsonb, took_ms float8, lines json)`;
 
 const BEGAN = "statement_timestamp() - d.age_ms * interval '1 millisecond'";
 
@@ -218,12 +218,13 @@ export const INSERT_RESERVED = insertRuns(
   `${DIRECT_RUNS} JOIN fence n ON n.run_id = d.id CROSS JOIN admitted a`,
 );
 
-/** Those of a CTE `ended` of direct runs, as ended, whose ids a CTE `fence` has taken. */
+/** Those of a CTE `ended` of direct runs, as ended, whose ids a CTE `fence` has taken; long inputs stand apart, in $4. */
 export const INSERT_ENDED = insertRuns(
   "task_runs",
   {
     ...OF_CALL,
     finished_at: "statement_timestamp()",
+    input: "coalesce(d.input, ($4::text[])[d.input_at]::jsonb)",
     original_input: "d.original_input",
     result: "d.result",
     error: "d.error",
