@@ -110,6 +110,26 @@ describe("a fetch handler", () => {
     assert.ok("body" in answer.result);
   });
 
+  test("gets a request whose copies have all of it, its URL too", async (t) => {
+    const answer = await ask(
+      start(t),
+      `export default { async fetch(request: Request) {
+        const clone = request.clone();
+        const copy = new Request(request, { method: "PATCH", body: "other" });
+        const tell = async (each: Request) =>
+          [each.method, each.url, each.headers.get("x-a"), each.redirect, each.mode, await each.text()];
+        return Response.json([await tell(clone), await tell(copy), request.url]);
+      } };`,
+      { method: "PUT", url: "https://fn.test/ä?b=1", headers: [["x-a", "1"]], body: "mine" },
+    );
+    const url = "https://fn.test/%C3%A4?b=1";
+    assert.deepEqual(JSON.parse(answer.text), [
+      ["PUT", url, "1", "manual", "cors", "mine"],
+      ["PATCH", url, "1", "manual", "cors", "other"],
+      url,
+    ]);
+  });
+
   test("keeps each set-cookie, and sends no body for HEAD and 204", async (t) => {
     const fixture = start(t);
     const source = `export default { fetch(request: Request) {

@@ -79,7 +79,7 @@ export class GuestRequest {
     }
     const options = readInit(init);
     const source = isRequest(input) ? input : undefined;
-    const state = source ? { ...source.#state, body: null as Body | null } : newState(input);
+    const state = source ? copyState(source.#state) : newState(input);
     state.headers = new HeaderList(state.headers.pairs);
     applyInit(state, options, source === undefined);
     const signal =
@@ -183,7 +183,7 @@ export class GuestRequest {
     if (body?.isUnusable) throw new TypeError("The request's body was already read");
     const copy = new GuestRequest(this.#state.url.href);
     copy.#state = {
-      ...this.#state,
+      ...copyState(this.#state),
       headers: new HeaderList(this.#state.headers.pairs),
       body: body?.clone() ?? null,
     };
@@ -224,20 +224,48 @@ const DEFAULT_STATE: Omit<RequestState, "method" | "url" | "headers" | "body"> =
   keepalive: false,
 };
 
+/** But for its body. */
+function copyState(state: RequestState): RequestState {
+  return { ...state, url: state.url, body: null };
+}
+
+/** Of a request that came from outside. Its URL is parsed where somebody asks for it: that takes longer than all else here. */
+class IncomingState implements RequestState {
+  readonly method: string;
+  readonly headers: HeaderList;
+  readonly body: Body | null;
+  readonly referrer = DEFAULT_STATE.referrer;
+  readonly referrerPolicy = DEFAULT_STATE.referrerPolicy;
+  readonly mode = DEFAULT_STATE.mode;
+  readonly credentials = DEFAULT_STATE.credentials;
+  readonly cache = DEFAULT_STATE.cache;
+  // What the author fetches with it answers its own redirects to the caller.
+  readonly redirect = "manual";
+  readonly integrity = DEFAULT_STATE.integrity;
+  readonly keepalive = DEFAULT_STATE.keepalive;
+  readonly #address: string;
+  #url: URL | undefined;
+
+  constructor(method: string, address: string, headers: HeaderList, body: Body | null) {
+    this.method = method;
+    this.#address = address;
+    this.headers = headers;
+    this.body = body;
+  }
+
+  get url(): URL {
+    this.#url ??= new GuestURL(this.#address);
+    return this.#url;
+  }
+}
+
 /** A request that came from outside; `abort` tells its signal that the caller is gone. */
 export function incomingRequest(
   { method, url, headers, body }: { method: string; url: string; headers: HeaderPair[]; body?: string },
   source: ByteSource | undefined,
 ): { request: GuestRequest; abort(): void } {
-  const state: RequestState = {
-    ...DEFAULT_STATE,
-    // What the author fetches with it answers its own redirects to the caller.
-    redirect: "manual",
-    method,
-    url: new GuestURL(url),
-    headers: new HeaderList(headers),
-    body: source ? Body.ofSource(source) : body === undefined ? null : Body.ofText(body),
-  };
+  const content = source ? Body.ofSource(source) : body === undefined ? null : Body.ofText(body);
+  const state = new IncomingState(method, url, new HeaderList(headers), content);
   const request = new GuestRequest(INTERNAL, state);
   // What other platforms tell of the caller's whereabouts; here nothing is known of them.
   Object.defineProperty(request, "cf", { value: {}, writable: true, enumerable: true, configurable: true });
