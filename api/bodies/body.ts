@@ -192,11 +192,16 @@ export function validate<Schema extends z.ZodType>(
   input: unknown,
   maxEntries = MAX_ENTRIES,
 ): z.output<Schema> {
-  const crowded = findCrowdedField(input, maxEntries, FREE_FIELDS);
-  if (crowded !== undefined) throw tooManyEntries(crowded, maxEntries);
+  refuseCrowded(input, maxEntries);
   const parsed = schema.safeParse(input, IN_PLAIN_WORDS);
   if (parsed.success) return parsed.data;
   throw toInputError(parsed.error);
+}
+
+/** 422 for more entries than anybody should walk through. */
+export function refuseCrowded(input: unknown, maxEntries = MAX_ENTRIES): void {
+  const crowded = findCrowdedField(input, maxEntries, FREE_FIELDS);
+  if (crowded !== undefined) throw tooManyEntries(crowded, maxEntries);
 }
 
 function tooManyEntries(field: string, most: number): BellhopError {

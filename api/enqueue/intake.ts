@@ -85,7 +85,8 @@ async function make(parts: ApiParts, { taskId, namespaceId, text, enqueuedAt }: 
   const body = readNewTask({ value: parseJson(text!), text: text! });
   const request = { namespaceId, body, traceparent: undefined, by: null, id: taskId };
   // Whoever has the database's word for it has no key that brings limits along.
-  await createTask({ ...parts, time, daily: NO_DAILY_LIMITS }, request, newTaskInput(time.now));
+  const contract = { schema: newTaskInput(time.now), readQuickly: () => undefined };
+  await createTask({ ...parts, time, daily: NO_DAILY_LIMITS }, request, contract);
 }
 
 /** One that is gone meanwhile needs no cancel. */

@@ -1,7 +1,7 @@
 /** `POST /v1/tasks/batch`: each item is made as `POST /v1/tasks` would make it, and one that is refused stops no other. */
 import { IN_PLAIN_WORDS } from "../../core/contracts/plain-words.ts";
 import { type BatchItem, batchFrame, batchInput, batchOutput } from "../../core/contracts/task-batch.ts";
-import type { newTaskInput } from "../../core/contracts/task-input.ts";
+import type { NewTaskContract } from "../../core/contracts/task-input.ts";
 import { toWireCreated } from "../../core/contracts/task-output.ts";
 import { BellhopError } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
@@ -18,7 +18,7 @@ import { traceparentOf } from "../http/trace-requests.ts";
 import { type CreateRequest, createTask } from "./create.ts";
 import { readNewTask } from "./http-body.ts";
 
-export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
+export const batchRoute = (contract: NewTaskContract) =>
   defineRoute({
     method: "POST",
     path: "/v1/tasks/batch",
@@ -26,7 +26,7 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
     summary: "Create up to 1,000 tasks, each independently",
     access: "write",
     audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
-    ownBody: { content: { "application/json": batchInput(schema) } },
+    ownBody: { content: { "application/json": batchInput(contract.schema) } },
     keepsSource: true,
     answers: { 200: { is: "The outcome of each item.", schema: batchOutput } },
     async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
@@ -40,7 +40,7 @@ export const batchRoute = (schema: ReturnType<typeof newTaskInput>) =>
         const create = async ({ item, index }: Numbered) =>
           beyond.has(index)
             ? toRefused(limitExceeded("tasks", limits!.tasks!))
-            : await createItem(parts, item, request, schema);
+            : await createItem(parts, item, request, contract);
         const made = await Promise.all(together.map(async (each) => refused ?? (await create(each))));
         for (const [at, { index }] of together.entries()) items[index] = made[at]!;
         // What comes after would wait for the database as long, one step after another.
@@ -112,10 +112,10 @@ async function createItem(
   parts: ApiParts,
   item: JsonBody,
   request: Omit<CreateRequest, "body">,
-  schema: ReturnType<typeof newTaskInput>,
+  contract: NewTaskContract,
 ): Promise<BatchItem> {
   try {
-    const created = await createTask(parts, { ...request, body: readNewTask(item) }, schema);
+    const created = await createTask(parts, { ...request, body: readNewTask(item) }, contract);
     return { status: created.isDuplicate ? 200 : 201, task: toWireCreated(created) };
   } catch (error) {
     return toRefused(toBellhopError(error, parts.log));

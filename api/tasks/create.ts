@@ -1,5 +1,5 @@
 import type { Dedup } from "../../core/contracts/dedup.ts";
-import type { newTaskInput } from "../../core/contracts/task-input.ts";
+import type { NewTaskContract, NewTaskInput } from "../../core/contracts/task-input.ts";
 import type { Task } from "../../core/contracts/task-output.ts";
 import type { NamespaceLimits } from "../../core/domain/namespace-limits.ts";
 import { invalidField } from "../../core/errors.ts";
@@ -13,7 +13,7 @@ import * as tasks from "../../core/store/tasks/create.ts";
 import { debouncePlace, debounceTaskIn } from "../../core/store/tasks/debounce.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import { inTransaction, type Transaction } from "../../core/store/transaction.ts";
-import { validate } from "../bodies/body.ts";
+import { refuseCrowded, validate } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import type { ApiParts } from "../environment.ts";
 import { hashContent } from "../http/content-hash.ts";
@@ -51,10 +51,10 @@ export interface CreateRequest {
 export async function createTask(
   parts: ApiParts,
   { namespaceId, body, traceparent, by, limits = null, id = newId(), mayJoin = false }: CreateRequest,
-  schema: ReturnType<typeof newTaskInput>,
+  contract: NewTaskContract,
 ): Promise<CreatedTask> {
   const { store, time, ringer, mail, queues, daily } = parts;
-  const { task: input, dedup } = validate(schema, body);
+  const { task: input, dedup } = readInput(contract, body);
   const debounce = readTaskDebounce(input, mayJoin);
   if (debounce && dedup) throw invalidField("dedup", "cannot be combined with debounce");
   // One that is over once it is made never counts; what repeats or joins another is known further down.
@@ -96,6 +96,11 @@ export async function createTask(
   if (run) ringer.ring([run]);
   else wakeScheduler(parts, task.nextRunAt);
   return { task, runId: run?.runId, isDuplicate: false };
+}
+
+function readInput({ schema, readQuickly }: NewTaskContract, body: Json): NewTaskInput {
+  refuseCrowded(body);
+  return readQuickly(body) ?? validate(schema, body);
 }
 
 function toDedupRequest(namespaceId: string, body: Json, { windowMs }: Dedup): DedupRequest {

@@ -14,7 +14,7 @@ import { taskRunListQuery } from "../../core/contracts/run-filter.ts";
 import { runNowInput } from "../../core/contracts/run-now.ts";
 import { taskChangeOutput, toWireTaskChange } from "../../core/contracts/task-change.ts";
 import { taskListQuery } from "../../core/contracts/task-filter.ts";
-import { newTaskInput, taskInput } from "../../core/contracts/task-input.ts";
+import { newTask, taskInput } from "../../core/contracts/task-input.ts";
 import {
   createdTaskOutput,
   type Task,
@@ -78,7 +78,7 @@ async function requireTask(scope: QueryScope, namespaceId: string, id: string): 
 
 function writingRoutes({ time }: RouteSettings): Route[] {
   const now = () => time.now();
-  const [schema, newSchema] = [taskInput(now), newTaskInput(now)];
+  const [schema, ofNew] = [taskInput(now), newTask(now)];
   return [
     defineRoute({
       method: "POST",
@@ -87,7 +87,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       summary: "Create a task",
       access: "write",
       audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
-      ownBody: { content: { "application/json": newSchema } },
+      ownBody: { content: { "application/json": ofNew.schema } },
       keepsSource: true,
       mayBeMinimal: true,
       answers: {
@@ -113,7 +113,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
           traceparent: traceparentOf(context),
           mayJoin: true,
         };
-        const created = await createTask(parts, request, newSchema);
+        const created = await createTask(parts, request, ofNew);
         const { id } = created.task;
         spanOf(context).set({ "bellhop.task.id": id });
         const [body, location] = [toWireCreated(created), `/v1/tasks/${id}`];
@@ -123,7 +123,7 @@ function writingRoutes({ time }: RouteSettings): Route[] {
       },
     }),
 
-    batchRoute(newSchema),
+    batchRoute(ofNew),
     applyRoute(schema),
     putRoute(schema),
 

@@ -3,14 +3,15 @@ import { z } from "zod";
 import type { Callbacks } from "../domain/callbacks.ts";
 import type { Expectation } from "../domain/expectation.ts";
 import { doesRepeat, type Schedule } from "../domain/schedule/schedule.ts";
-import { findSecrets } from "../domain/secrets-in-spec.ts";
+import { type FoundSecrets, findSecrets } from "../domain/secrets-in-spec.ts";
 import { TASK_TYPES, type TaskSpec, type TaskType } from "../domain/task-spec.ts";
 import { callbacksField } from "./callbacks.ts";
 import { lineField } from "./common.ts";
-import { dedupField } from "./dedup.ts";
+import { type Dedup, dedupField } from "./dedup.ts";
+import { createQuickReader } from "./quick-reader.ts";
 import { taskKeyField } from "./task-key.ts";
 import { pickPolicy, policyFields, type TaskPolicy } from "./task-policy.ts";
-import { scheduleField } from "./task-schedule.ts";
+import { readPlainSchedule, scheduleField } from "./task-schedule.ts";
 import { findSpecFaults, specFields } from "./task-spec.ts";
 
 /** A validated task, defaults filled in, durations in milliseconds. */
@@ -49,30 +50,81 @@ const EXAMPLE = {
 /** A task as somebody writes it; `now` decides what lies in the past. */
 export const taskInput = (now: () => Date) =>
   taskFields(now, {})
-    .transform(toTaskInput)
+    .transform((fields) => toTaskInput(fields))
     .meta({ examples: [EXAMPLE] });
 
 /** The same, and how it is made: the schema of `POST /v1/tasks`. */
 export const newTaskInput = (now: () => Date) =>
-  taskFields(now, { dedup: dedupField.optional() })
-    .transform(({ dedup, ...fields }) => ({ task: toTaskInput(fields as TaskFields), dedup }))
+  taskFields(now, NEW)
+    .transform(({ dedup, ...fields }): NewTaskInput => ({ task: toTaskInput(fields as TaskFields), dedup }))
     .meta({ examples: [EXAMPLE] });
+
+export interface NewTaskInput {
+  task: TaskInput;
+  dedup: Dedup | undefined;
+}
+
+/** `schema` has the words for what is wrong; `readQuickly` reads most tasks with which nothing is. */
+export const newTask = (now: () => Date) => ({
+  schema: newTaskInput(now),
+  readQuickly: createNewTaskReader(now),
+});
+export type NewTaskContract = ReturnType<typeof newTask>;
+
+/** What `newTaskInput` makes of it, sooner, where nothing is wrong with it; undefined: that is to look, and to say what is. */
+export function createNewTaskReader(now: () => Date): (given: unknown) => NewTaskInput | undefined {
+  const read = createQuickReader({
+    shapeOf: (type: TaskType) => shapeOf(type, now, NEW),
+    policyFields: Object.keys(policyFields),
+    toPolicy: (fields) => pickPolicy(fields as TaskFields),
+    readers: { schedule: (given) => readPlainSchedule(given, now) },
+  });
+  return (given) => {
+    const found = read(given);
+    if (!found) return undefined;
+    const fields = found.fields as TaskFields & { dedup: Dedup | undefined };
+    const spec = pickSpec(fields);
+    const secrets = findSecrets(spec);
+    if (findSpecFaults(spec, secrets).length > 0 || findFieldFaults(fields).length > 0) return undefined;
+    return { task: toTaskInput(fields, { spec, policy: found.policy, secrets }), dedup: fields.dedup };
+  };
+}
 
 type TaskFields = z.output<ReturnType<typeof taskFields<Record<never, never>>>>;
 
-function toTaskInput({ key, name, schedule, labels, on, ...fields }: TaskFields): TaskInput {
-  const ofSpec = Object.entries(fields).filter(([field]) => !Object.hasOwn(policyFields, field));
-  const spec = Object.fromEntries(ofSpec) as unknown as TaskSpec;
-  const { fields: secretsIn } = findSecrets(spec);
+interface TaskParts {
+  spec: TaskSpec;
+  policy: TaskPolicy;
+  secrets: FoundSecrets;
+}
+
+function partsOf(fields: TaskFields): TaskParts {
+  const spec = pickSpec(fields);
+  return { spec, policy: pickPolicy(fields), secrets: findSecrets(spec) };
+}
+
+function toTaskInput(fields: TaskFields, { spec, policy, secrets } = partsOf(fields)): TaskInput {
+  const { key, name, schedule, labels, on } = fields;
+  const { fields: secretsIn } = secrets;
   return {
     key,
     name,
     spec: secretsIn ? ({ ...spec, secretsIn } as TaskSpec) : spec,
     schedule,
-    policy: pickPolicy(fields),
+    policy,
     labels,
     on,
   };
+}
+
+/** The fields of its type, in their order; one that may be left out, and is, has no value. */
+function pickSpec(fields: TaskFields): TaskSpec {
+  const spec: Record<string, unknown> = { type: fields.type };
+  for (const field in specFields[fields.type]) {
+    const value: unknown = Reflect.get(fields, field);
+    if (value !== undefined) spec[field] = value;
+  }
+  return spec as unknown as TaskSpec;
 }
 
 /** Null stands for the default, as it does where that is null. */
@@ -91,8 +143,12 @@ const DEFAULTED = {
   priority: orDefault(policyFields.priority),
 };
 
-function taskFields<More extends z.ZodRawShape>(now: () => Date, more: More) {
-  const shared = {
+const NEW = { dedup: dedupField.optional() };
+
+function shapeOf<Type extends TaskType, More extends z.ZodRawShape>(type: Type, now: () => Date, more: More) {
+  return {
+    type: z.literal(type),
+    ...specFields[type],
     key: taskKeyField.nullable().default(null),
     name: lineField("a name").min(1).max(200).nullable().default(null),
     schedule: orDefault(scheduleField(now).default({ kind: "now" })),
@@ -100,21 +156,28 @@ function taskFields<More extends z.ZodRawShape>(now: () => Date, more: More) {
     ...DEFAULTED,
     labels: orDefault(labels.default({})),
     on: callbacksField.nullable().default(null),
+    ...more,
   };
+}
+
+function taskFields<More extends z.ZodRawShape>(now: () => Date, more: More) {
   const ofType = <Type extends TaskType>(type: Type) =>
-    z
-      .strictObject({ type: z.literal(type), ...specFields[type], ...shared, ...more })
-      .superRefine((fields, context) => {
-        const faults = [
-          ...findSpecFaults(fields as unknown as TaskSpec),
-          ...findJitterFaults(fields as unknown as TimedFields),
-          ...findJoiningFaults(fields as unknown as JoiningFields),
-        ];
-        for (const fault of faults) context.addIssue({ code: "custom", ...fault });
-      });
+    z.strictObject(shapeOf(type, now, more)).superRefine((fields, context) => {
+      const faults = [
+        ...findSpecFaults(fields as unknown as TaskSpec),
+        ...findFieldFaults(fields as unknown as TimedFields & JoiningFields),
+      ];
+      for (const fault of faults) context.addIssue({ code: "custom", ...fault });
+    });
   type Option = { [Type in TaskType]: ReturnType<typeof ofType<Type>> }[TaskType];
   return z.discriminatedUnion("type", TASK_TYPES.map(ofType) as unknown as [Option, ...Option[]]);
 }
+
+/** What is wrong between fields that are right one by one. */
+const findFieldFaults = (fields: TimedFields & JoiningFields) => [
+  ...findJitterFaults(fields),
+  ...findJoiningFaults(fields),
+];
 
 interface JoiningFields {
   type: TaskType;

@@ -71,4 +71,16 @@ export const shownPolicy = toShown(codec).shape;
 
 export type WirePolicy = z.output<Shown<typeof codec>>;
 
-export const toWirePolicy = (policy: TaskPolicy) => codec.encode(policy) as WirePolicy;
+const encodePolicy = (policy: TaskPolicy) => codec.encode(policy) as WirePolicy;
+
+/** Of policies that many tasks share. */
+const wires = new WeakMap<TaskPolicy, WirePolicy>();
+
+/** Many tasks are to have this very policy: what is made of it is made once. */
+export const sharePolicy = (policy: TaskPolicy) => void wires.set(policy, encodePolicy(policy));
+
+export const isShared = (policy: TaskPolicy) => wires.has(policy);
+
+sharePolicy(DEFAULT_POLICY);
+
+export const toWirePolicy = (policy: TaskPolicy) => wires.get(policy) ?? encodePolicy(policy);

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { readWords, translateForeign } from "../domain/schedule/cron-dialects.ts";
 import type { RepeatingSchedule, Repetition, Schedule } from "../domain/schedule/schedule.ts";
-import { parseDuration } from "../duration.ts";
+import { formatDuration, parseDuration } from "../duration.ts";
 import type { Json } from "../json.ts";
 import { refuse } from "./common.ts";
 import { findScheduleFault } from "./schedule-fault.ts";
@@ -28,13 +28,10 @@ const text = z.string().max(256);
 
 const codec = z.codec(z.union([text, wireSchedule], FORMS), z.custom<Schedule>(), {
   decode(given, context): Schedule {
-    const read = wireSchedule.safeParse(typeof given === "string" ? (expandText(given) ?? null) : {});
-    if (!read.success && read.error.issues.some(({ path }) => path.length === 0))
-      return refuse(context, FORMS);
-    for (const { message, path } of read.error?.issues ?? []) refuse(context, message, path.map(String));
-    if (!read.success) return z.NEVER as never;
+    const fields = typeof given === "string" ? readText(given, context) : given;
+    if (!fields) return z.NEVER as never;
     try {
-      return toSchedule(translateCron(typeof given === "string" ? read.data : given));
+      return toSchedule(translateCron(fields));
     } catch (error) {
       if (error instanceof ScheduleFault) return refuse(context, error.message, error.path);
       throw error;
@@ -42,6 +39,15 @@ const codec = z.codec(z.union([text, wireSchedule], FORMS), z.custom<Schedule>()
   },
   encode: toWire,
 });
+
+/** Undefined where it is refused. */
+function readText(given: string, context: z.core.ParsePayload): WireSchedule | undefined {
+  const read = wireSchedule.safeParse(expandText(given) ?? null);
+  if (read.success) return read.data;
+  if (read.error.issues.some(({ path }) => path.length === 0)) return void refuse(context, FORMS);
+  for (const { message, path } of read.error.issues) refuse(context, message, path.map(String));
+  return undefined;
+}
 
 /** Expressions of other systems become ours, or an interval, where they can mean one thing only. */
 function translateCron(given: WireSchedule): WireSchedule {
@@ -82,8 +88,10 @@ function toSchedule(given: WireSchedule): Schedule {
   return { kind: "cron", expression, ...zoned };
 }
 
+const takenBy = Object.entries(TAKEN_BY);
+
 function refuseMisplaced(kind: WireKind, given: WireSchedule): void {
-  for (const [field, kinds] of Object.entries(TAKEN_BY)) {
+  for (const [field, kinds] of takenBy) {
     if (given[field as keyof typeof TAKEN_BY] === undefined || (kinds as WireKind[]).includes(kind)) continue;
     const article = field === "timezone" ? "a " : "";
     throw new ScheduleFault(`only ${kinds.join(", ")} take ${article}${field}`, field);
@@ -172,8 +180,31 @@ export const scheduleField = (now: () => Date) =>
   });
 
 /** Null for a task that fires at once. */
-export const toWireSchedule = (schedule: Schedule) =>
-  schedule.kind === "now" ? null : (codec.encode(schedule) as z.input<typeof wireSchedule>);
+export function toWireSchedule(schedule: Schedule): z.input<typeof wireSchedule> | null {
+  if (schedule.kind === "now") return null;
+  // What tasks are made with by the thousand needs no codec.
+  if (schedule.kind === "delay") return { delay: formatDuration(schedule.delayMs) };
+  if (schedule.kind === "once" && !schedule.local) return { at: schedule.at };
+  return codec.encode(schedule) as z.input<typeof wireSchedule>;
+}
+
+/** The two forms that tasks are made with by the thousand, where nothing is wrong with them; any other is `scheduleField`'s. */
+export function readPlainSchedule(given: unknown, now: () => Date): Schedule | undefined {
+  if (typeof given !== "object" || given === null) return undefined;
+  const [[form, value] = [], ...more] = Object.entries(given);
+  if (more.length > 0 || (form !== "delay" && form !== "at")) return undefined;
+  const read = wireSchedule.shape[form].safeParse(value);
+  if (read.data === undefined) return undefined;
+  if (form === "delay") return { kind: "delay", delayMs: read.data as number };
+  if (isLocalTime(read.data as string)) return undefined;
+  try {
+    const schedule: Schedule = { kind: "once", at: resolveTime("at", read.data as string, undefined) };
+    return findScheduleFault(schedule, now()) ? undefined : schedule;
+  } catch (error) {
+    if (error instanceof ScheduleFault) return undefined;
+    throw error;
+  }
+}
 
 const shownText = z.string().optional();
 

@@ -1,7 +1,7 @@
 /** What a task does, by its type: the fields each type has on the wire, which are stored as they come out of here. */
 import { z } from "zod";
 import { findPortFault } from "../domain/blocked-ports.ts";
-import { findSecrets, type SpecFault } from "../domain/secrets-in-spec.ts";
+import { type FoundSecrets, findSecrets, type SpecFault } from "../domain/secrets-in-spec.ts";
 import type { TaskSpec, TaskType } from "../domain/task-spec.ts";
 import type { Json } from "../json.ts";
 import type { JsonSource } from "../json-source.ts";
@@ -12,7 +12,7 @@ import { parseMailbox } from "./mailbox.ts";
 export const httpUrl = lineField("a URL")
   .max(8_192)
   .superRefine((text, context) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const url = URL.parse(text);
     if (url?.protocol !== "http:" && url?.protocol !== "https:") {
       context.addIssue({ code: "custom", message: "must be an absolute http:// or https:// URL" });
       return;
@@ -161,12 +161,9 @@ export const shownSpecFields = {
 } satisfies { [Type in TaskType]: ShownOf<Extract<TaskSpec, { type: Type }>> };
 
 /** What is wrong with a spec as a whole, where its fields are right one by one. */
-export function findSpecFaults(spec: TaskSpec): SpecFault[] {
+export function findSpecFaults(spec: TaskSpec, secrets: FoundSecrets = findSecrets(spec)): SpecFault[] {
   const isEmpty = spec.type === "email" && spec.body === undefined && spec.html === undefined;
-  return [
-    ...(isEmpty ? [{ path: ["body"], message: "a body or html is needed" }] : []),
-    ...findSecrets(spec).faults,
-  ];
+  return [...(isEmpty ? [{ path: ["body"], message: "a body or html is needed" }] : []), ...secrets.faults];
 }
 
 /** A spec as its author wrote it. */

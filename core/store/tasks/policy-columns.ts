@@ -4,7 +4,7 @@
  */
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import { readPolicy, STORED_FIELDS, toStoredPolicy } from "../../contracts/stored-policy.ts";
-import type { TaskPolicy } from "../../contracts/task-policy.ts";
+import { isShared, type TaskPolicy } from "../../contracts/task-policy.ts";
 import { toJsonText } from "../json-text.ts";
 import type { Database } from "../schema.ts";
 
@@ -40,7 +40,17 @@ export function fromJoinedPolicy(row: JoinedPolicy): TaskPolicy | null {
   return read;
 }
 
+const columnsOfShared = new WeakMap<TaskPolicy, ReturnType<typeof makeColumns>>();
+
 export function toPolicyColumns(policy: TaskPolicy) {
+  const known = columnsOfShared.get(policy);
+  if (known) return known;
+  const made = makeColumns(policy);
+  if (isShared(policy)) columnsOfShared.set(policy, made);
+  return made;
+}
+
+function makeColumns(policy: TaskPolicy) {
   const { timeoutMs: _hasItsColumn, ...stored } = toStoredPolicy(policy);
   return {
     policy: toJsonText(stored),

@@ -1,0 +1,87 @@
+/** What is read quickly is what the schema makes of it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { JsonSource } from "../json-source.ts";
+import { newTask } from "./task-input.ts";
+import { DEFAULT_POLICY, toWirePolicy } from "./task-policy.ts";
+
+const { schema, readQuickly } = newTask(() => new Date("2026-06-01T12:00:00.000Z"));
+const HTTP = { type: "http", url: "https://example.com/a?b=1" };
+
+const READ = [
+  HTTP,
+  { ...HTTP, method: "post", body: { n: 1 }, schedule: { delay: "30d" } },
+  { ...HTTP, body: new JsonSource('{"n":1.0}'), headers: { Authorization: "Bearer {{secrets.A}}" } },
+  { ...HTTP, schedule: "every 1h", overlap: "wait", labels: { team: "a" }, key: "a:b", name: null },
+  { ...HTTP, schedule: { cron: "0 9 * * 1-5", timezone: "Europe/Rome", jitter: "5m" }, ttl: "10m" },
+  { ...HTTP, schedule: { at: "2026-12-01T09:00", timezone: "Europe/Rome" }, expect: { within: "2h" } },
+  { ...HTTP, retry: { maxAttempts: 3, on: ["503", "connect_failed"] }, timeout: "1m", deadLetter: false },
+  { ...HTTP, schedule: { at: "2026-12-01T09:00:00+02:00" } },
+  { ...HTTP, schedule: { delay: "P1D" }, timeout: "1m" },
+  { ...HTTP, retry: null, timeout: null, queue: null, priority: null, overlap: null, schedule: null },
+  {
+    ...HTTP,
+    retry: { backoff: { kind: "list", waits: ["1s", "1m"] } },
+    queue: "mail",
+    concurrencyKey: "c-7",
+  },
+  { ...HTTP, dedup: { window: "10m" }, on: { failure: [{ type: "email", to: "ops@example.com" }] } },
+  { type: "email", to: "a@example.com", subject: "{{secrets.S}}", html: "<p>", cc: [], ttl: "1h" },
+  { type: "function", function: "noop", input: { a: [1] }, debounce: { key: "a", wait: "1s" } },
+  { type: "function", function: "noop", tag: "canary", collect: { size: 10, wait: "1s" } },
+];
+
+for (const given of READ)
+  test(`reads ${JSON.stringify(given)}`, () => {
+    const expected = schema.parse(given);
+    // The second time by what is remembered.
+    for (let n = 0; n < 2; n += 1) {
+      const read = readQuickly(given);
+      assert.deepStrictEqual(read, expected);
+      assert.deepEqual(Object.keys(read!.task.spec), Object.keys(expected.task.spec), "in the same order");
+      assert.deepStrictEqual(toWirePolicy(read!.task.policy), toWirePolicy(expected.task.policy));
+    }
+  });
+
+const LEFT = [
+  null,
+  "text",
+  [],
+  {},
+  { type: "ftp" },
+  { type: "http" },
+  { ...HTTP, colour: 1 },
+  { ...HTTP, "method,schedule": 1 },
+  { ...HTTP, method: "BREW" },
+  { ...HTTP, url: "https://{{secrets.A}}/" },
+  { ...HTTP, timeout: "1ms" },
+  { ...HTTP, schedule: { at: "2020-01-01T00:00:00Z" } },
+  { ...HTTP, schedule: { delay: "-1s" } },
+  { ...HTTP, schedule: { delay: 5 } },
+  { ...HTTP, schedule: { at: "2026-12-01T09:00" } },
+  { ...HTTP, schedule: { at: "1899-12-01T09:00:00Z" } },
+  { ...HTTP, schedule: { delay: "1h", at: "2026-12-01T09:00:00Z" } },
+  { ...HTTP, schedule: {} },
+  { ...HTTP, schedule: { every: "1h", jitter: "10m" }, ttl: "10m" },
+  { ...HTTP, collect: { size: 10, wait: "1s" } },
+  { type: "email", to: "a@example.com", subject: "no body" },
+  JSON.parse(`{"type":"http","url":"https://example.com/","__proto__":{"method":"POST"}}`),
+];
+
+for (const given of LEFT)
+  test(`leaves ${JSON.stringify(given)} to the schema, which refuses it`, () => {
+    assert.equal(schema.safeParse(given).success, false);
+    assert.equal(readQuickly(given), undefined);
+  });
+
+test("tasks that say the same of their policy have one policy, those that say nothing the default", () => {
+  const policyOf = (more: object) => readQuickly({ ...HTTP, ...more })!.task.policy;
+  assert.equal(policyOf({}), DEFAULT_POLICY);
+  assert.equal(
+    policyOf({ retry: { maxAttempts: 3 }, timeout: "1m" }),
+    policyOf({ timeout: "1m", retry: { maxAttempts: 3 } }),
+  );
+  assert.notEqual(policyOf({ timeout: "1m" }), policyOf({ timeout: "2m" }));
+  for (let n = 0; n < 2_000; n += 1) policyOf({ concurrencyKey: `customer-${n}` });
+  assert.equal(policyOf({ concurrencyKey: "customer-7" }).concurrencyKey, "customer-7");
+});

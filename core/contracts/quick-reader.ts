@@ -1,0 +1,151 @@
+/**
+ * Reads tasks with which nothing is wrong, without the whole schema. Of some thirty fields most tasks give five, and whatever
+ * is left out is the same in all of them; what many tasks of a caller give, such as their `retry`, they give in the same
+ * words. So what is given is parsed by a schema of those fields alone, and a policy that was read before is not read again.
+ */
+import { z } from "zod";
+import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
+import { DEFAULT_POLICY, sharePolicy, type TaskPolicy } from "./task-policy.ts";
+
+/** Callers give few sets of fields. A plan is dear to make, so none gives way to another. */
+const MAX_PLANS = 200;
+/** The one that was met first gives way. */
+const MAX_POLICIES = 1_000;
+const MAX_POLICY_CHARS = 2_000;
+
+export interface QuickParts {
+  shapeOf(type: TaskType): z.ZodRawShape;
+  /** Those whose values say nothing of the time, or of each other. */
+  policyFields: readonly string[];
+  toPolicy(fields: object): TaskPolicy;
+  /** Of fields that are soon read in most of their forms; undefined: this form is the schema's. */
+  readers: Readonly<Record<string, (given: unknown) => unknown>>;
+}
+
+const BY_DEFAULT = { fields: {}, policy: DEFAULT_POLICY };
+
+interface Plan {
+  /** Of what is given, without the policy, and without what has a reader of its own. */
+  schema: z.ZodObject;
+  ownNames: string[];
+  /** Of what is given, without the policy. */
+  wholeSchema: z.ZodObject;
+  /** Of its policy. */
+  policySchema: z.ZodObject;
+  policyNames: string[];
+  /** What is left out. */
+  defaults: object;
+}
+
+/** The fields as they come out of their schemas, defaults filled in, and the policy of them. */
+export interface QuickTask {
+  fields: object;
+  policy: TaskPolicy;
+}
+
+export function createQuickReader(parts: QuickParts): (given: unknown) => QuickTask | undefined {
+  const { readers } = parts;
+  const plans = new Map<string, Plan>();
+  const policies = new Map<string, { fields: object; policy: TaskPolicy }>();
+  const types = new Map<unknown, Fields>();
+
+  function findFields(type: unknown): Fields | undefined {
+    if (types.size === 0) for (const each of TASK_TYPES) types.set(each, readDefaults(parts.shapeOf(each)));
+    return types.get(type);
+  }
+
+  function findPlan(given: object): Plan | undefined {
+    const type: unknown = Reflect.get(given, "type");
+    const names = Object.keys(given);
+    const key = JSON.stringify([type, names]);
+    const known = plans.get(key);
+    if (known || plans.size >= MAX_PLANS) return known;
+    const fields = findFields(type);
+    const plan = fields && makePlan(parts, fields, names);
+    if (plan) plans.set(key, plan);
+    return plan;
+  }
+
+  /** Of who gives any of it; shared by all who give the same. */
+  function findPolicy({ policySchema, policyNames, defaults }: Plan, given: object) {
+    const text = JSON.stringify(policyNames.map((name) => [name, Reflect.get(given, name)]));
+    const known = policies.get(text);
+    if (known) return known;
+    const read = policySchema.safeParse(pick(given, policyNames));
+    if (!read.success) return undefined;
+    const found = { fields: read.data, policy: parts.toPolicy({ ...defaults, ...read.data }) };
+    if (text.length > MAX_POLICY_CHARS) return found;
+    if (policies.size >= MAX_POLICIES) policies.delete(policies.keys().next().value!);
+    sharePolicy(found.policy);
+    policies.set(text, found);
+    return found;
+  }
+
+  /** What a reader of its own reads, as far as it can. */
+  function readOwn(names: readonly string[], given: object): object | undefined {
+    const own: Record<string, unknown> = {};
+    for (const name of names) {
+      const value = readers[name]!(Reflect.get(given, name));
+      if (value === undefined) return undefined;
+      own[name] = value;
+    }
+    return own;
+  }
+
+  function readAll(given: object): QuickTask | undefined {
+    const plan = findPlan(given);
+    if (!plan) return undefined;
+    const { schema, policyNames, ownNames, defaults } = plan;
+    const found = policyNames.length === 0 ? BY_DEFAULT : findPolicy(plan, given);
+    if (!found) return undefined;
+    const own = readOwn(ownNames, given);
+    const read = (own ? schema : plan.wholeSchema).safeParse(given);
+    if (!read.success) return undefined;
+    return { fields: { ...defaults, ...found.fields, ...own, ...read.data }, policy: found.policy };
+  }
+
+  return (given) =>
+    typeof given === "object" && given !== null && !Array.isArray(given) ? readAll(given) : undefined;
+}
+
+/** The fields of a type. */
+interface Fields {
+  shape: z.ZodRawShape;
+  /** Of those that may be left out. */
+  defaults: Map<string, unknown>;
+}
+
+function readDefaults(shape: z.ZodRawShape): Fields {
+  const defaults = new Map<string, unknown>();
+  for (const [name, field] of Object.entries(shape)) {
+    const read = z.safeParse(field, undefined);
+    if (read.success) defaults.set(name, read.data);
+  }
+  return { shape, defaults };
+}
+
+/** Undefined where a field is unknown, or one that is needed is left out. */
+function makePlan(
+  { policyFields, readers }: QuickParts,
+  { shape, defaults }: Fields,
+  names: string[],
+): Plan | undefined {
+  if (names.some((name) => !Object.hasOwn(shape, name))) return undefined;
+  const leftOut = Object.keys(shape).filter((name) => !names.includes(name));
+  if (leftOut.some((name) => !defaults.has(name))) return undefined;
+  const ofPolicy = new Set(policyFields);
+  const policyNames = names.filter((name) => ofPolicy.has(name)).sort();
+  const others = names.filter((name) => !ofPolicy.has(name));
+  const ownNames = others.filter((name) => Object.hasOwn(readers, name));
+  const schemaOf = (of: string[]) => z.object(pick(shape, of) as z.ZodRawShape);
+  return {
+    schema: schemaOf(others.filter((name) => !ownNames.includes(name))),
+    wholeSchema: schemaOf(others),
+    policySchema: schemaOf(policyNames),
+    ...{ ownNames, policyNames },
+    defaults: Object.fromEntries(leftOut.map((name) => [name, defaults.get(name)])),
+  };
+}
+
+const pick = (from: object, names: readonly string[]) =>
+  Object.fromEntries(names.map((name) => [name, Reflect.get(from, name) as unknown]));
