@@ -1,6 +1,7 @@
 /** The HTTP edge: one feature, one folder; handlers hold no rules. */
 import { Hono } from "hono";
 import { etag, RETAINED_304_HEADERS } from "hono/etag";
+import type { H, RouterRoute } from "hono/types";
 import { COMPLETE_PATH } from "../core/contracts/completion.ts";
 import { BellhopError } from "../core/errors.ts";
 import { authenticate, requireKey } from "./auth/authenticate.ts";
@@ -18,6 +19,7 @@ import { mountRoutes } from "./http/mount-routes.ts";
 import { createNoRouteHandler } from "./http/no-route.ts";
 import { answerProblem, isRefusedValue, toBellhopError } from "./http/problem.ts";
 import { toAddress } from "./http/public-address.ts";
+import { createRememberingRouter } from "./http/remembering-router.ts";
 import type { Feature } from "./http/route.ts";
 import { shedLoad } from "./http/shed-load.ts";
 import { spanOf, traceRequests } from "./http/trace-requests.ts";
@@ -37,7 +39,8 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   const { log, metrics, keyring, tracer, edge, requestRates } = parts;
   const routes = features.flatMap((feature) => feature.routes);
   // A slash at the end changes nothing; what stands behind a function's name is its own, and it sees it as it was sent.
-  const app = new Hono<ApiEnv>({ strict: false });
+  const router = createRememberingRouter<[H, RouterRoute]>(routes.map(({ path }) => path));
+  const app = new Hono<ApiEnv>({ strict: false, router });
 
   app.use(measureRequests(metrics));
   // Not of functions' own URLs: who calls them need not know of the API.
