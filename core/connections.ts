@@ -6,7 +6,12 @@ import { type Clock, steadyClock } from "./clock.ts";
 import { closeInTime } from "./close-in-time.ts";
 import type { SettingName, Settings } from "./config/settings.ts";
 import { type FrontDoor, openFrontDoor } from "./front-door.ts";
-import { type OpenedDatabase, openDatabase } from "./open-database.ts";
+import {
+  type ConnectingDatabase,
+  connectDatabase,
+  type OpenedDatabase,
+  openDatabase,
+} from "./open-database.ts";
 import { measureTransport } from "./queue/measured.ts";
 import { openTransport, type QueueOptions } from "./queue/open.ts";
 import { traceTransport } from "./queue/trace-transport.ts";
@@ -15,7 +20,7 @@ import type { Store } from "./store/database.ts";
 import { demandSchema } from "./store/migrate.ts";
 import { createNotifier, type Notifier } from "./store/notify.ts";
 import type { Logger } from "./telemetry/log.ts";
-import { createConnectionMetrics } from "./telemetry/metrics/connections.ts";
+import { type ConnectionMetrics, createConnectionMetrics } from "./telemetry/metrics/connections.ts";
 import { countDroppedSpans } from "./telemetry/metrics/traces.ts";
 import { openTracer, TRACE_SETTINGS } from "./telemetry/open-tracer.ts";
 import { createProbes, type Probes, type ReadinessCheck, type Report } from "./telemetry/probes.ts";
@@ -65,25 +70,43 @@ export interface Connections extends OpenedDatabase {
   createProbes(checks?: Record<string, ReadinessCheck>, reported?: Record<string, Report>): Probes;
 }
 
+/** What is under way before anything is waited for. */
+export interface BegunConnections {
+  database: ConnectingDatabase;
+  metrics: ConnectionMetrics;
+  onError(error: unknown): void;
+}
+
+/** The database is being connected from now on: for a role that has to do before it waits for that. */
+export function beginConnections(
+  opened: AsyncDisposableStack,
+  { role, settings, maxConnections, leaseMs, clock, log }: ConnectionOptions,
+): BegunConnections {
+  const metrics = createConnectionMetrics();
+  const onError = (error: unknown) => {
+    metrics.databaseErrors.inc();
+    log.warn({ error }, "database connection");
+  };
+  const parts = { role, settings, maxConnections, leaseMs, clock, onError };
+  return { database: connectDatabase(opened, parts), metrics, onError };
+}
+
 /** Each part is closed by `opened`, newest first, also when a later one fails to open. */
 export async function openConnections(
   opened: AsyncDisposableStack,
   options: ConnectionOptions,
+  begun: BegunConnections = beginConnections(opened, options),
 ): Promise<Connections> {
   const { role, settings, maxConnections, clock, log, registry, connectsQueue = "at once" } = options;
+  const { metrics, onError } = begun;
   const { serverOptions, signal = new AbortController().signal } = options;
   const tracer = await openTracer(role, settings, log);
   // First, so that it is closed last: what drains is traced.
   opened.defer(() => tracer.close());
   const door = await openFrontDoor(settings, registry, serverOptions);
   opened.defer(() => door.close());
-  const metrics = createConnectionMetrics();
-  const onError = (error: unknown) => {
-    metrics.databaseErrors.inc();
-    log.warn({ error }, "database connection");
-  };
-  const database = await openDatabase(opened, {
-    ...{ role, settings, maxConnections, leaseMs: options.leaseMs, door, clock, log, signal, onError },
+  const database = await openDatabase(opened, begun.database, {
+    ...{ settings, door, clock, log, signal, onError },
   });
   const { store, listener } = database;
   const notifier = createNotifier(

@@ -13,20 +13,31 @@ import type { Pooling } from "./store/pooling.ts";
 import type { Logger } from "./telemetry/log.ts";
 import { createDatabaseWait } from "./wait-for-database.ts";
 
-export interface DatabaseParts {
+export interface ConnectParts {
   role: string;
   settings: Pick<Settings, "DATABASE_URL" | "DATABASE_DIRECT_URL">;
   /** At most, the listener's besides. */
   maxConnections: number;
   /** Of a worker. */
   leaseMs?: number | undefined;
+  clock: Clock;
+  onError(error: unknown): void;
+}
+
+export interface DatabaseParts extends Pick<ConnectParts, "settings" | "clock" | "onError"> {
   /** Shows what is waited for. */
   door: FrontDoor;
-  clock: Clock;
   log: Logger;
   /** Ends the start. */
   signal: AbortSignal;
-  onError(error: unknown): void;
+}
+
+/** A store whose first connections are being made: whoever opens a port first need not wait for them afterwards. */
+export interface ConnectingDatabase {
+  store: Store;
+  listening: Promise<Listener | undefined>;
+  /** From now on closing waits for what is under way. */
+  isOpen: boolean;
 }
 
 export interface OpenedDatabase {
@@ -38,28 +49,37 @@ export interface OpenedDatabase {
   untilAnswered<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** Store and listener are closed by `opened`. Rejects with `StartStopped`, or with what no waiting mends. */
-export async function openDatabase(
+/** Begins to connect. Store and listener are closed by `opened`. */
+export function connectDatabase(
   opened: AsyncDisposableStack,
-  { role, settings, maxConnections, leaseMs, door, clock, log, signal, onError }: DatabaseParts,
-): Promise<OpenedDatabase> {
+  { role, settings, maxConnections, leaseMs, clock, onError }: ConnectParts,
+): ConnectingDatabase {
   const { DATABASE_URL: databaseUrl, DATABASE_DIRECT_URL: directUrl } = settings;
-  let isOpen = false;
   /** Who gives up its start does not wait for a server that may be the reason. */
-  const close = (closed: Promise<unknown>) => closeInTime(closed, clock, isOpen ? CLOSE_TIMEOUT_MS : 0);
-  const wait = createDatabaseWait({ clock, log, signal, onChange: door.setReason });
+  const close = (closed: Promise<unknown>) =>
+    closeInTime(closed, clock, connecting.isOpen ? CLOSE_TIMEOUT_MS : 0);
   const applicationName = `bellhop-${role}`;
   const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, leaseMs, onError });
   opened.defer(() => close(store.close()));
-  const listen = () => openBells(store, clock, onError);
-  // Its connection is made while the schema is looked at.
-  let listening = listen().catch(() => undefined);
-  opened.defer(() => close(listening.then((listener) => listener?.close())));
+  const listening = openBells(store, clock, onError).catch(() => undefined);
+  const connecting: ConnectingDatabase = { store, listening, isOpen: false };
+  opened.defer(() => close(connecting.listening.then((listener) => listener?.close())));
   if (leaseMs !== undefined) void connectLease(store);
+  return connecting;
+}
+
+/** Rejects with `StartStopped`, or with what no waiting mends. */
+export async function openDatabase(
+  opened: AsyncDisposableStack,
+  connecting: ConnectingDatabase,
+  { settings, door, clock, log, signal, onError }: DatabaseParts,
+): Promise<OpenedDatabase> {
+  const { store } = connecting;
+  const wait = createDatabaseWait({ clock, log, signal, onChange: door.setReason });
   const report = (line: string) => log.info(line);
   await wait.until(() => migrateUp(store, { now: clock.now(), clock, report, signal }));
-  const listener = (await listening) ?? (await wait.until(listen));
-  listening = Promise.resolve(listener);
+  const listener = (await connecting.listening) ?? (await wait.until(() => openBells(store, clock, onError)));
+  connecting.listening = Promise.resolve(listener);
   tellPooling(await wait.until(() => store.findPooling()), settings, log);
   const gaps = await wait.until(() => findDurabilityGaps(store.db));
   if (gaps.length > 0)
@@ -68,7 +88,7 @@ export async function openDatabase(
       "the database may lose what it acknowledged; docs/guarantees.md says what is assumed of it",
     );
   const databaseClock = await openDatabaseClock(opened, { store, until: wait.until });
-  isOpen = true;
+  connecting.isOpen = true;
   return { store, listener, clock: databaseClock, untilAnswered: wait.until };
 }
 

@@ -1,10 +1,11 @@
 /** The worker: receives, claims, executes and records runs. Stateless; any number of them share the work. */
 import { randomBytes } from "node:crypto";
 import { hostname, networkInterfaces } from "node:os";
+import { setImmediate } from "node:timers/promises";
 import { systemClock } from "../core/clock.ts";
 import { toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings } from "../core/config/settings.ts";
-import { openConnections } from "../core/connections.ts";
+import { beginConnections, type ConnectionOptions, openConnections } from "../core/connections.ts";
 import { laneOf } from "../core/domain/lane.ts";
 import { nameQueues } from "../core/queue/names.ts";
 import { messagingSystemOf } from "../core/queue/trace-transport.ts";
@@ -68,6 +69,18 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     keepEmail: (email) => keepEmail(store, email),
   });
   opened.defer(close);
+  const connecting: ConnectionOptions = {
+    role: "worker",
+    settings,
+    maxConnections: 6,
+    leaseMs: settings.WORKER_LEASE,
+    ...{ clock: systemClock, log, registry, signal },
+    // What wakes a worker does not wait for a consumer group, nor for loading what it takes.
+    connectsQueue: "when used",
+  };
+  const begun = beginConnections(opened, connecting);
+  // A turn of the event loop: the database has been greeted before what follows keeps this thread.
+  await setImmediate();
   // The first executor starts now, beside all that follows; once it is up it is known which walls stand.
   const walls = standingWalls();
   const demanded = walls.known.then(() => demandWalls(settings.WORKER_SANDBOX_WALLS, walls, log));
@@ -77,15 +90,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
     warmMemoryMb: settings.WORKER_WARM_MEMORY_MB,
   });
   opened.defer(() => sandbox.close());
-  const connections = await openConnections(opened, {
-    role: "worker",
-    settings,
-    maxConnections: 6,
-    leaseMs: settings.WORKER_LEASE,
-    ...{ clock: systemClock, log, registry, signal },
-    // What wakes a worker does not wait for a consumer group, nor for loading what it takes.
-    connectsQueue: "when used",
-  });
+  const connections = await openConnections(opened, connecting, begun);
   const { store, clock, notifier, listener, transport, tracer, door } = connections;
   const keyFits = connections.untilAnswered(() => demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY));
   keyFits.catch(() => {});

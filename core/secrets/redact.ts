@@ -37,7 +37,7 @@ const TOO_DEEP = "[redacted: nested too deep to be searched for secrets]";
 /** Stands behind what the sandbox has cut, also where that is a part of a text: one of several values of a line. */
 const CUT = "…";
 /** How texts end that the sandbox has cut. */
-const CUT_MARK = /… \(cut, \d+ characters in all\)$|…$/;
+const CUT_MARK = /\u2026 \(cut, \d+ characters in all\)$|\u2026$/;
 /** A longer text may have been cut without a mark. */
 const UNMARKED_CUT_CHARS = 2_700;
 

@@ -1,4 +1,7 @@
-/** Packages that read the time while they are loaded, which a snapshot does for all workers: they read it when they need it. */
+/**
+ * Packages that read the time while they are loaded, which a snapshot does for all workers: they read it when they need it.
+ * And zod, which brings its messages in fifty languages.
+ */
 import { readFile } from "node:fs/promises";
 import type { Plugin } from "esbuild";
 
@@ -35,9 +38,13 @@ const ADAPTATIONS: Adaptation[] = [
   },
 ];
 
+/** The one that zod speaks unless it is told otherwise. */
+const ENGLISH = 'export { default as en } from "./en.js";';
+
 export const adaptPackages: Plugin = {
   name: "adapt-packages",
   setup({ onLoad }) {
+    onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: ENGLISH, loader: "js" }));
     for (const { filter, changes } of ADAPTATIONS)
       onLoad({ filter }, async ({ path }) => {
         let contents = await readFile(path, "utf8");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
 import { prepareGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
+import { readExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
 import { addonPath } from "../sandbox/parent/executor-command.ts";
 import { findExecutorLibraries } from "../sandbox/walls/standing-walls.ts";
 import { adaptPackages } from "./adapt-packages.ts";
@@ -70,7 +71,9 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
       entryPoints: { main: ENTRY },
       define: {
         GUEST_SNAPSHOT: JSON.stringify(guestSnapshot),
-        LIBRARIES: JSON.stringify(orUndefined(findLibraries)) ?? "undefined",
+        LIBRARIES: foundAhead(findLibraries),
+        ADDON: foundAhead(addonPath),
+        EXECUTOR_BUNDLE: foundAhead(() => readExecutorBundle()),
       },
       plugins: [
         adaptSources,
@@ -92,12 +95,12 @@ const namesOf = (module: object) =>
 
 const findLibraries = () => findExecutorLibraries({ node: process.execPath, addon: addonPath() });
 
-/** Where something cannot be found ahead the workers look for it themselves, and tell why. */
-function orUndefined<T>(find: () => T): T | undefined {
+/** As an expression. Where something cannot be found ahead the workers look for it themselves, and tell why. */
+function foundAhead(find: () => unknown): string {
   try {
-    return find();
+    return JSON.stringify(find()) ?? "undefined";
   } catch {
-    return undefined;
+    return "undefined";
   }
 }
 

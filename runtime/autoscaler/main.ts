@@ -4,7 +4,7 @@ import { steadyClock, systemClock } from "../../core/clock.ts";
 import { readSettings, type SettingName, type Settings } from "../../core/config/settings.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { openFrontDoor } from "../../core/front-door.ts";
-import { openDatabase } from "../../core/open-database.ts";
+import { connectDatabase, openDatabase } from "../../core/open-database.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
 import { ADVISORY_LOCKS } from "../../core/store/advisory-locks.ts";
 import { readLoad } from "../../core/store/demand.ts";
@@ -55,10 +55,13 @@ export async function startAutoscaler(
   const clock = steadyClock;
   await using opened = new AsyncDisposableStack();
   const onError = (error: unknown) => log.warn({ error }, "database connection");
+  const parts = { role: "autoscaler", settings, maxConnections: 3, clock: systemClock, onError };
+  const connecting = connectDatabase(opened, parts);
   const door = await openFrontDoor(settings, registry);
   opened.defer(() => door.close());
-  const { store, listener, untilAnswered, ...database } = await openDatabase(opened, {
-    ...{ role: "autoscaler", settings, maxConnections: 3, door, clock: systemClock, log, signal, onError },
+  const { store, listener, untilAnswered, ...database } = await openDatabase(opened, connecting, {
+    ...parts,
+    ...{ door, log, signal },
   });
   // As above: its workers would refuse to start.
   await untilAnswered(() => demandSecretsKey(store, settings.BELLHOP_SECRETS_KEY));

@@ -1,13 +1,13 @@
 /**
  * Where the bundle of a worker begins. As a snapshot is made of it the whole program is loaded, and runs when a process
- * begins with that snapshot; without one the first executor starts while the rest of the program is loaded. Either way the
- * executor starts first, so that one is ready as soon as the other. Made for bundle-worker-program.ts, which says what
- * stands in place of the constants.
+ * begins with that snapshot; without one the first executor starts while the rest of the program is loaded, so that one is
+ * ready as soon as the other. Made for bundle-worker-program.ts, which says what stands in place of the constants.
  */
 import "./load-alike.ts";
 import { startupSnapshot } from "node:v8";
 import { assumeGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
-import { startExecutorAhead } from "../sandbox/parent/executor-command.ts";
+import { assumeExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
+import { assumeAddon, startExecutorAhead } from "../sandbox/parent/executor-command.ts";
 import { assumeLibraries, type KnownLibraries } from "../sandbox/walls/jail.ts";
 import { endLoading } from "./load-alike.ts";
 
@@ -15,6 +15,9 @@ import { endLoading } from "./load-alike.ts";
 declare const GUEST_SNAPSHOT: string;
 /** Those of an executor when the bundle was made. */
 declare const LIBRARIES: KnownLibraries | undefined;
+/** Where isolated-vm's was when the bundle was made. */
+declare const ADDON: string | undefined;
+declare const EXECUTOR_BUNDLE: string | undefined;
 
 async function loadProgram(): Promise<() => Promise<void>> {
   const [{ workerProgram }, { runRole }] = await Promise.all([
@@ -36,13 +39,12 @@ function startExecutor(): void {
 
 assumeGuestSnapshot(GUEST_SNAPSHOT);
 assumeLibraries(LIBRARIES);
+if (ADDON !== undefined) assumeAddon(ADDON);
+if (EXECUTOR_BUNDLE !== undefined) assumeExecutorBundle(EXECUTOR_BUNDLE);
 if (startupSnapshot.isBuildingSnapshot()) {
   void loadProgram().then((run) => {
     endLoading();
-    startupSnapshot.setDeserializeMainFunction(() => {
-      startExecutor();
-      void run();
-    });
+    startupSnapshot.setDeserializeMainFunction(() => void run());
   });
 } else {
   startExecutor();

@@ -19,9 +19,16 @@ interface Opening {
   mark: string;
 }
 
+let assumed: string | undefined;
+
+/** Takes a text for the bundle from now on: whoever made the program of the same sources has read it. */
+export function assumeExecutorBundle(text: string): void {
+  assumed = text;
+}
+
 /** The text of the bundle; made anew where a source has changed. Where it cannot be kept it is made at each start. */
 export function readExecutorBundle(keptPath = KEPT): string {
-  const kept = readKept(keptPath);
+  const kept = assumed ?? readKept(keptPath);
   if (kept !== undefined) return kept;
   const bundle = makeBundle();
   try {
