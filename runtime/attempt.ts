@@ -19,6 +19,7 @@ import {
 import type { TaskType } from "../core/domain/task-spec.ts";
 import { formatDuration } from "../core/duration.ts";
 import { messageOf } from "../core/errors.ts";
+import { createInstantWriter } from "../core/instant-text.ts";
 import type { LazyAbort } from "../core/lazy-abort.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, TriedAttempt } from "../core/store/runs/finish.ts";
@@ -150,6 +151,8 @@ function withKeptInput(attempt: TriedAttempt, { value, fate }: KeptInput): Tried
   return { ...attempt, record, input: value };
 }
 
+const [writeStart, writeEnd] = [createInstantWriter(), createInstantWriter()];
+
 function judge(
   run: ClaimedRun,
   outcome: AttemptOutcome,
@@ -172,8 +175,8 @@ function judge(
     record: {
       attempt: run.attempt,
       workerId,
-      startedAt: run.startedAt.toISOString(),
-      finishedAt: now.toISOString(),
+      startedAt: writeStart(run.startedAt),
+      finishedAt: writeEnd(now),
       error: "error" in outcome ? outcome.error : null,
       ...(traceId === undefined ? undefined : { traceId }),
       ...facts,

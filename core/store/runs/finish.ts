@@ -3,6 +3,7 @@
  * rescued meanwhile is not touched, and its late logs are dropped with its late result.
  */
 import type pg from "pg";
+import { createInstantReader } from "../../instant-text.ts";
 import type { Store } from "../database.ts";
 import { retryDeadlock } from "../deadlock.ts";
 import { toJsonText } from "../json-text.ts";
@@ -232,6 +233,8 @@ function toReport({ ends, deferred = [] }: Written): FinishReport {
   };
 }
 
+const [readStart, readEnd] = [createInstantReader(), createInstantReader()];
+
 export function toEndedRun(
   attempt: FinishedAttempt,
   cause: EndCause,
@@ -252,8 +255,8 @@ export function toEndedRun(
     attempt: record.attempt,
     state: verdict.state,
     error: "error" in verdict ? verdict.error : null,
-    startedAt: record.startedAt == null ? null : new Date(record.startedAt),
-    endedAt: new Date(record.finishedAt),
+    startedAt: record.startedAt == null ? null : readStart(record.startedAt),
+    endedAt: readEnd(record.finishedAt),
     ...(attempt.pausesTask ? { pausesTask: true } : undefined),
     ...(attempt.mayHoldNext ? { mayHoldNext: true } : undefined),
   };
