@@ -66,13 +66,13 @@ interface Search {
   columns?: string;
 }
 
-// A row for each run that it took, or one of nulls. The first of them names those held up by limits.
+// A row for each run that it took, or one of nulls. One of them says what is told besides, those held up by limits among it.
 const claim = ({ ctes, columns = "" }: Search, start: string) => `
   WITH RECURSIVE ${ctes}, ${start}, ${TAKEN}
   ${describe(
     "(SELECT) AS one LEFT JOIN taken k ON true",
-    `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN (
-      SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free) END AS limited${columns}`,
+    `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN json_build_object(
+      'limited', (SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free)${columns}) END AS told`,
   )}`;
 
 /** What a claim does for limits, by what its store expects of them. */
@@ -124,7 +124,7 @@ function toSearches(suffix: string, from: (number: number) => string, columns: s
       ctes: `backlog AS MATERIALIZED (
         SELECT count(*) > $2 AS is_there FROM (SELECT FROM task_runs_open WHERE ${due} LIMIT $2 + 1) AS due
       ), ${oldest("AND NOT (SELECT is_there FROM backlog)")}`,
-      columns: `, (SELECT is_there FROM backlog) AS "hasBacklog" ${columns}`,
+      columns: `, 'hasBacklog', (SELECT is_there FROM backlog) ${columns}`,
     }),
     oldest: toTexts(`claim-oldest${suffix}`, { ctes: oldest() }),
     shares: toTexts(`claim-shares${suffix}`, {
@@ -135,13 +135,14 @@ function toSearches(suffix: string, from: (number: number) => string, columns: s
   };
 }
 
-const FULL = toSearches("", () => "", `, ${CROWDED_MS} AS "crowdedMs"`);
+const FULL = toSearches("", () => "", `, 'crowdedMs', ${CROWDED_MS}`);
 const FROM_FLOOR = toSearches("-from-floor", (number) => `AND available_at >= $${number}::timestamptz`, "");
 
-type AnsweredRow = (ClaimRow | { id: null }) & { limited: LimitedRun[] | null } & Told;
+type AnsweredRow = (ClaimRow | { id: null }) & { told: Told | null };
 
 /** What a search tells besides the runs that it found. */
 interface Told {
+  limited: LimitedRun[] | null;
   hasBacklog?: boolean;
   visited?: number;
   lastNamespaceId?: string | null;
@@ -277,12 +278,12 @@ async function ask(
 ): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[]; told: Told }> {
   const { rows } = await store.plannedPool.query<AnsweredRow>({ ...statement, values });
   const taken: ClaimedRun[] = [];
-  let limited: LimitedRun[] = [];
+  let told: Told = { limited: null };
   for (const row of rows) {
-    if (row.limited) limited = row.limited;
+    if (row.told) told = row.told;
     if (row.id !== null) taken.push(toClaimedRun(row));
   }
-  return { taken, limited, told: rows[0]! };
+  return { taken, limited: told.limited ?? [], told };
 }
 
 type ClaimValues = [workerId: string, ...unknown[]];

@@ -47,9 +47,9 @@ export const sharedOut = (columns: string, from: string) => `
   )`;
 
 /** How many namespaces it visited, and after which the next walk begins: the one that had the last of $2 runs, or the last one. */
-export const SHARED_COLUMNS = `, (SELECT count(*)::int FROM visited) AS visited, coalesce(
+export const SHARED_COLUMNS = `, 'visited', (SELECT count(*)::int FROM visited), 'lastNamespaceId', coalesce(
     (SELECT namespace_id FROM wanted OFFSET $2::int - 1 LIMIT 1),
-    (SELECT namespace_id FROM visited ORDER BY no DESC LIMIT 1)) AS "lastNamespaceId"`;
+    (SELECT namespace_id FROM visited ORDER BY no DESC LIMIT 1))`;
 
 /** The same of the namespaces $4 alone, whatever the share of each. */
 export const bestOfSome = (columns: string, from: string) => `
