@@ -52,6 +52,10 @@ export class LazyAbort {
   }
 }
 
+/** For who is handed one of either kind and needs what the platform has. */
+export const toSignal = (abort: AbortSignal | LazyAbort): AbortSignal =>
+  abort instanceof LazyAbort ? abort.signal : abort;
+
 /** As `LazyAbort.onAbort`, of either kind. */
 export function whenAborted(abort: AbortSignal | LazyAbort, act: () => void): () => void {
   if (abort instanceof LazyAbort) return abort.onAbort(act);

@@ -66,8 +66,6 @@ export function createNamespaceRules({
   let look: { loading: FoundRules; told: FoundRules } | undefined;
 
   async function findAll(): Promise<RulesByNamespace | undefined> {
-    const known = memory.recall(ALL);
-    if (known) return known;
     const loading = memory.find(ALL);
     if (!last) return await loading;
     // Not one from before a change was heard of.
@@ -85,7 +83,11 @@ export function createNamespaceRules({
     }
   }
 
-  return async (namespaceId) => (await findAll())?.get(namespaceId)?.rules;
+  const rulesIn = (all: RulesByNamespace | undefined, namespaceId: string) => all?.get(namespaceId)?.rules;
+  return (namespaceId) => {
+    const known = memory.recall(ALL);
+    return known ? rulesIn(known, namespaceId) : findAll().then((all) => rulesIn(all, namespaceId));
+  };
 }
 
 /** What is as it was stays the same object, so that connections are kept. */

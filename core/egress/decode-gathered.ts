@@ -11,11 +11,11 @@ export interface Decoded extends Exchanged {
   isEncoded: boolean;
 }
 
-/** Never rejects: the answer itself is there. */
+/** Never rejects: the answer itself is there. @param limitsOf asked where there is something to undo */
 export async function decodeGathered(
   exchanged: Exchanged,
   maxBytes: number,
-  limits: Pick<DecodeLimits, "take" | "signal">,
+  limitsOf: () => Pick<DecodeLimits, "take" | "signal">,
 ): Promise<Decoded> {
   const encoding = exchanged.headers["content-encoding"] ?? "";
   const codings = readCodings(encoding);
@@ -27,7 +27,7 @@ export async function decodeGathered(
     const decoded = decodeBody(once(exchanged.body), codings, {
       bound: (chunks) => atMost(chunks, SLACK * maxBytes),
       wanted: async () => {},
-      ...limits,
+      ...limitsOf(),
     });
     for await (const chunk of decoded) {
       chunks.push(chunk);

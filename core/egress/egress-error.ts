@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import type { LazyAbort } from "../lazy-abort.ts";
 
 export type EgressErrorCode =
   /** The URL, the method or a header cannot be sent. */
@@ -81,7 +82,7 @@ export function rulesChanged(host: string): EgressError {
 }
 
 /** Why the caller's signal aborted: its clock (a TimeoutError), or anything else. */
-export function signalAborted(signal: AbortSignal, host: string): EgressError {
+export function signalAborted(signal: AbortSignal | LazyAbort, host: string): EgressError {
   const { reason } = signal;
   if (reason instanceof Error && reason.name === "TimeoutError") {
     return new EgressError("request_timeout", `${host} did not answer in time.`);

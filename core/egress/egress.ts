@@ -3,6 +3,7 @@
  * checked and pinned, redirects checked hop by hop, bodies capped; the caller's signal is the clock.
  */
 import { type Clock, steadyClock } from "../clock.ts";
+import { type LazyAbort, toSignal } from "../lazy-abort.ts";
 import { type AddressRules, type Network, operatorsRules } from "./address-policy.ts";
 import { createGuardedConnector, type Resolve, systemResolve } from "./connector.ts";
 import { decodeGathered } from "./decode-gathered.ts";
@@ -38,7 +39,7 @@ export interface EgressRequest {
   /** What no other origin is told: these headers, in lower case, and the body, which no redirect takes there. */
   confidential?: { headers: ReadonlySet<string>; isInBody: boolean } | undefined;
   /** Ends the request at once, wherever it is. */
-  signal: AbortSignal;
+  signal: AbortSignal | LazyAbort;
   /** Bytes of body to keep, as sent and as decoded; where more come the connection is closed and `truncated` set. */
   maxResponseBytes: number;
   /** Wait for a connection, per hop; default and upper bound: the egress's own `connectTimeoutMs`. */
@@ -128,7 +129,8 @@ export function createEgress(options: EgressOptions): Egress {
   const decoders = new DecoderMemory(decoderMemory, clock);
 
   /** Each request counts by itself, within its tenant. */
-  function takeFor({ tenant = "", signal }: EgressRequest) {
+  function takeFor({ tenant = "", signal: abort }: EgressRequest) {
+    const signal = toSignal(abort);
     const claim = { tenant, holder: {}, holderBytes: Infinity, signal };
     return {
       signal,
@@ -144,7 +146,8 @@ export function createEgress(options: EgressOptions): Egress {
       let hop: Hop = firstHop(request, request.body ?? null);
       for (let redirects = 0; ; redirects++) {
         // For each hop: one may be waited for long.
-        const rules = request.trusted ? trustedRules : await rulesOf(request, hop);
+        const found = request.trusted ? trustedRules : rulesOf(request, hop);
+        const rules = found instanceof Promise ? await found : found;
         refuseHost(hop.url, rules);
         if (!request.trusted) refusePort(hop.url);
         const sent = hop;
@@ -155,7 +158,7 @@ export function createEgress(options: EgressOptions): Egress {
         const follows = isRedirect(status) && isFollowed(request.followRedirects, status, hop.method);
         const next = follows && location !== undefined ? nextHop(request, sent, status, location) : undefined;
         if (!next) {
-          const decoded = await decodeGathered(response, maxResponseBytes, takeFor(request));
+          const decoded = await decodeGathered(response, maxResponseBytes, () => takeFor(request));
           return { ...decoded, url: hop.url.href };
         }
         if (redirects === MAX_REDIRECTS) throw tooManyRedirects(MAX_REDIRECTS, hop.url.host);

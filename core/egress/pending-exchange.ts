@@ -1,4 +1,5 @@
 import type { Dispatcher } from "undici";
+import { type LazyAbort, whenAborted } from "../lazy-abort.ts";
 import {
   connectTimedOut,
   type EgressError,
@@ -8,7 +9,7 @@ import {
 } from "./egress-error.ts";
 
 export interface ExchangeLimits {
-  signal: AbortSignal;
+  signal: AbortSignal | LazyAbort;
   maxResponseBytes: number;
   connectTimeoutMs: number | undefined;
 }
@@ -40,6 +41,7 @@ export abstract class PendingExchange {
   protected reused = false;
   readonly #onAbort = () => this.fail(signalAborted(this.limits.signal, this.host));
   #isOver = false;
+  #forget: (() => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
   #connection = (): ConnectionFacts => ({ isReused: false, isOutdated: false });
@@ -59,7 +61,7 @@ export abstract class PendingExchange {
       this.#onAbort();
       return false;
     }
-    signal.addEventListener("abort", this.#onAbort);
+    this.#forget = whenAborted(signal, this.#onAbort);
     if (connectTimeoutMs !== undefined) {
       const late = () => this.fail(connectTimedOut(this.host));
       this.#connectTimer = setTimeout(late, connectTimeoutMs);
@@ -96,7 +98,7 @@ export abstract class PendingExchange {
     if (this.#isOver) return false;
     this.#isOver = true;
     clearTimeout(this.#connectTimer);
-    this.limits.signal.removeEventListener("abort", this.#onAbort);
+    this.#forget?.();
     return true;
   }
 

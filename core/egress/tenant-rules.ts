@@ -1,4 +1,5 @@
 /** What the requests of each tenant are held to: the installation's rules, and its own besides. */
+import { type LazyAbort, whenAborted } from "../lazy-abort.ts";
 import type { AddressRules } from "./address-policy.ts";
 import { EgressError, signalAborted } from "./egress-error.ts";
 
@@ -11,13 +12,16 @@ export interface EgressRules extends AddressRules {
  * A tenant's own rules; undefined: it has none. The same object for as long as they are the same: connections that were made
  * under others are not used again.
  */
-export type FindTenantRules = (tenant: string) => Promise<EgressRules | undefined>;
+export type FindTenantRules = (tenant: string) => MaybePromise<EgressRules | undefined>;
 
-export type RulesOf = (request: Asking, hop: { url: URL }) => EgressRules | Promise<EgressRules>;
+/** At once, where it is known. */
+type MaybePromise<T> = T | Promise<T>;
+
+export type RulesOf = (request: Asking, hop: { url: URL }) => MaybePromise<EgressRules>;
 
 interface Asking {
   tenant?: string | undefined;
-  signal: AbortSignal;
+  signal: AbortSignal | LazyAbort;
 }
 
 /** `deny` has the last word, whoever says it. Rejects with EgressError where a tenant's rules cannot be had. */
@@ -35,21 +39,23 @@ export function createRulesOf(installation: AddressRules, find: FindTenantRules 
   }
 
   if (!find) return () => ofInstallation;
-  return async ({ tenant, signal }, { url }) => {
+  const withOwn = (own: EgressRules | undefined) => (own ? combine(own) : ofInstallation);
+  return ({ tenant, signal }, { url }) => {
     if (tenant === undefined) return ofInstallation;
-    const found = find(tenant).catch(() => {
+    const found = find(tenant);
+    if (!(found instanceof Promise)) return withOwn(found);
+    const read = found.catch(() => {
       throw new EgressError("connect_failed", "Nothing was sent: the namespace's rules could not be read.");
     });
-    const own = await untilAborted(found, signal, url.host);
-    return own ? combine(own) : ofInstallation;
+    return untilAborted(read, signal, url.host).then(withOwn);
   };
 }
 
-function untilAborted<T>(waited: Promise<T>, signal: AbortSignal, host: string): Promise<T> {
+function untilAborted<T>(waited: Promise<T>, signal: AbortSignal | LazyAbort, host: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = () => reject(signalAborted(signal, host));
     if (signal.aborted) leave();
-    signal.addEventListener("abort", leave, { once: true });
-    waited.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    const forget = whenAborted(signal, leave);
+    waited.then(resolve, reject).finally(forget);
   });
 }

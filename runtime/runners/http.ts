@@ -52,7 +52,7 @@ export function createHttpRunner({ egress, signer, clock, completeUrlOf }: HttpR
         headers: { ...headers, ...signature.headers },
         body,
         followRedirects: spec.followRedirects,
-        signal: context.signal,
+        signal: context.stop ?? context.signal,
         maxResponseBytes: MAX_RECORDED_BODY_BYTES,
         ...(context.secrets && { confidential: context.secrets }),
       });

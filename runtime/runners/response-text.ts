@@ -1,4 +1,5 @@
 /** The bytes of a response as text: by their byte order mark, by the charset that its type names, or as UTF-8. */
+import { isUtf8 } from "node:buffer";
 import { TextDecoder } from "node:util";
 
 const MARKS: [string, number[]][] = [
@@ -17,15 +18,20 @@ export function decodeText(body: Buffer, contentType: string, isCut: boolean): s
 }
 
 function decode(body: Buffer, contentType: string, isCut: boolean): string | undefined {
-  const mark = MARKS.find(([, bytes]) => bytes.every((byte, at) => body[at] === byte));
+  const mark = isMarked(body)
+    ? MARKS.find(([, bytes]) => bytes.every((byte, at) => body[at] === byte))
+    : undefined;
   const named = CHARSET.exec(contentType);
   const charset = mark?.[0] ?? named?.[1] ?? named?.[2];
   const decoder = charset === undefined ? undefined : createDecoder(charset);
   if (decoder) return tryDecode(decoder, body, isCut);
-  const text = tryDecode(createDecoder("utf-8")!, body, isCut);
+  const text = isUtf8(body) ? body.toString() : tryDecode(createDecoder("utf-8")!, body, isCut);
   if (text !== undefined || !TEXT_TYPE.test(contentType)) return text;
   return tryDecode(createDecoder("windows-1252")!, body, isCut);
 }
+
+/** Each mark begins above ASCII. */
+const isMarked = (body: Buffer): boolean => body.length > 0 && body[0]! >= 0x80;
 
 /** Undefined for a charset that nobody knows. */
 function createDecoder(label: string): TextDecoder | undefined {
