@@ -12,13 +12,23 @@ import { createEdge, EDGE_LIMITS } from "./edge.ts";
 
 const BODY_BYTES = 200_000;
 
-/** Refuses every POST: at once, or after the first part of its body where the path says so. */
+/**
+ * Refuses every POST: at once, or after the first part of its body where the path says so; `read` says how it ended for
+ * who reads on, where the path asks for that.
+ */
 async function open(t: TestContext) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const clock = createManualClock();
   const edge = createEdge(EDGE_LIMITS, clock, () => {});
+  const read = createRecording<string>("end");
   const fetch = async (request: Request) => {
-    if (new URL(request.url).pathname === "/begun") await request.body!.getReader().read();
+    const { pathname } = new URL(request.url);
+    if (pathname === "/begun") await request.body!.getReader().read();
+    if (pathname === "/reading")
+      void request.arrayBuffer().then(
+        () => read.add("a whole body"),
+        () => read.add("an error"),
+      );
     return new Response("refused", { status: 413 });
   };
   const arriving = createRecording<IncomingMessage>("request");
@@ -53,7 +63,7 @@ async function open(t: TestContext) {
     }
     return incoming;
   };
-  return { clock, client, begin };
+  return { clock, client, read, begin };
 }
 
 async function readAnswer(client: Socket): Promise<string> {
@@ -74,6 +84,15 @@ for (const path of ["/unread", "/begun"])
     assert.match(await readAnswer(client), /^HTTP\/1\.1 413 /);
     assert.equal(clock.sleepers, 0, "nobody looks any more");
   });
+
+test("who still reads the body when it is answered hears that no more comes, and does not take it for whole", async (t) => {
+  const { client, read, begin } = await open(t);
+  await begin("/reading", 1_000);
+  client.write("x".repeat(BODY_BYTES - 1_000));
+  assert.deepEqual(await read.waitFor(() => true, { count: 1 }), ["an error"]);
+  client.write("POST /unread HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+  assert.match(await readAnswer(client), /^HTTP\/1\.1 413 /);
+});
 
 test("a body that keeps to its rate may come for long, one that does not ends its connection", async (t) => {
   const { client, clock, begin } = await open(t);

@@ -29,11 +29,18 @@ export function drainAnswered(
       const at = socket.bytesRead;
       debtMs = Math.max(0, debtMs + LOOK_EVERY_MS - ((at - seenAt) * 1_000) / bytesPerSecond);
       seenAt = at;
-      if (debtMs >= graceMs || at - beganAt > MAX_DRAINED_BYTES) endSocket();
-      else stopLooking = clock.after(LOOK_EVERY_MS, look);
+      if (debtMs >= graceMs || at - beganAt > MAX_DRAINED_BYTES) {
+        endSocket();
+        return;
+      }
+      // Node would end it sooner, as one that is idle since its answer.
+      socket.setTimeout(socket.timeout ?? 0);
+      stopLooking = clock.after(LOOK_EVERY_MS, look);
     }
     stopLooking = clock.after(LOOK_EVERY_MS, look);
     incoming.once("close", () => stopLooking());
+    // Who still reads it gets no more, and must not take that for its end.
+    if (incoming.listenerCount("error") > 0) incoming.emit("error", new Error("The request was answered."));
     // As Node does where nobody has begun to read it.
     incoming.removeAllListeners("data");
     incoming.resume();
