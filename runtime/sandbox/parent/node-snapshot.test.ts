@@ -40,14 +40,14 @@ function shiftsBetween(one: Buffer, other: Buffer): Set<bigint> {
 }
 
 test("node's own snapshot has the read-only heap of V8's, but for where it lies", () => {
-  if (!fitsNodeSnapshot(process.versions.v8)) return;
+  assert.ok(fitsNodeSnapshot(process.versions.v8), "name this V8, if all of this holds for it");
   const [ofV8, ofNode] = [readOnlyHeapOf("--no-node-snapshot"), readOnlyHeapOf()];
   // A page lies where it lies: everything that differs is an address, by the same distance.
   assert.ok(shiftsBetween(ofV8, ofNode).size <= 1);
 });
 
 test("another V8 than one that was looked at starts without", () => {
-  assert.equal(fitsNodeSnapshot("13.6.233.17-node.53"), true);
+  assert.equal(fitsNodeSnapshot("13.6.233.17-node.54"), false);
   assert.equal(fitsNodeSnapshot("12.4.254.21-node.26"), false);
   assert.equal(fitsNodeSnapshot("14.1.146.11-node.14"), false);
 });

@@ -11,6 +11,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { realpathSync } from "node:fs";
 import { messageOf } from "../../../core/errors.ts";
+import { NODE_SNAPSHOT_FLAGS } from "../parent/node-snapshot.ts";
 import { type ChainFacts, JAIL_NODE, JAIL_SETPRIV, wallChain } from "./chain.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { findLibraries, type Jail, type KnownLibraries, makeJail } from "./jail.ts";
@@ -168,7 +169,7 @@ export class StandingWalls {
     const [node, addon] = isJailed ? [JAIL_NODE, JAIL_ADDON] : [this.#parts.node, this.#parts.addon];
     const { chain, leave } = this.#enter(plan, 0);
     const load = "process.dlopen({ exports: {} }, process.argv[1])";
-    const [file, ...args] = [...chain, node, "--eval", load, addon];
+    const [file, ...args] = [...chain, node, ...NODE_SNAPSHOT_FLAGS, "--eval", load, addon];
     try {
       const tried = spawn(file!, args, {
         cwd: "/",
