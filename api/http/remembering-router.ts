@@ -18,9 +18,11 @@ export function createRememberingRouter<Handler>(paths: readonly string[]): Rout
     match(method, path) {
       if (!fixed.has(path) || !METHODS.has(method)) return router.match(method, path);
       const name = `${method} ${path}`;
-      const found = known.get(name) ?? router.match(method, path);
-      known.set(name, found);
-      return found;
+      const found = known.get(name);
+      if (found) return found;
+      const matched = router.match(method, path);
+      known.set(name, matched);
+      return matched;
     },
   };
 }
