@@ -34,6 +34,8 @@ const READ = [
 for (const given of READ)
   test(`reads ${JSON.stringify(given)}`, () => {
     const expected = schema.parse(given);
+    // A set of fields is read by the schema when it is met first.
+    readQuickly(given);
     // The second time by what is remembered.
     for (let n = 0; n < 2; n += 1) {
       const read = readQuickly(given);
@@ -65,17 +67,23 @@ const LEFT = [
   { ...HTTP, schedule: { every: "1h", jitter: "10m" }, ttl: "10m" },
   { ...HTTP, collect: { size: 10, wait: "1s" } },
   { type: "email", to: "a@example.com", subject: "no body" },
+  { ...HTTP, timeout: Number.POSITIVE_INFINITY },
+  { ...HTTP, retry: { backoff: { kind: "list", waits: [Number.POSITIVE_INFINITY] } } },
   JSON.parse(`{"type":"http","url":"https://example.com/","__proto__":{"method":"POST"}}`),
 ];
 
 for (const given of LEFT)
   test(`leaves ${JSON.stringify(given)} to the schema, which refuses it`, () => {
     assert.equal(schema.safeParse(given).success, false);
-    assert.equal(readQuickly(given), undefined);
+    // The second time by the same plan as what is read.
+    for (let n = 0; n < 2; n += 1) assert.equal(readQuickly(given), undefined);
   });
 
 test("tasks that say the same of their policy have one policy, those that say nothing the default", () => {
-  const policyOf = (more: object) => readQuickly({ ...HTTP, ...more })!.task.policy;
+  const policyOf = (more: object) => {
+    readQuickly({ ...HTTP, ...more });
+    return readQuickly({ ...HTTP, ...more })!.task.policy;
+  };
   assert.equal(policyOf({}), DEFAULT_POLICY);
   assert.equal(
     policyOf({ retry: { maxAttempts: 3 }, timeout: "1m" }),
@@ -84,4 +92,20 @@ test("tasks that say the same of their policy have one policy, those that say no
   assert.notEqual(policyOf({ timeout: "1m" }), policyOf({ timeout: "2m" }));
   for (let n = 0; n < 2_000; n += 1) policyOf({ concurrencyKey: `customer-${n}` });
   assert.equal(policyOf({ concurrencyKey: "customer-7" }).concurrencyKey, "customer-7");
+});
+
+test("what many share cannot be changed by one of them", () => {
+  const given = { ...HTTP, retry: { maxAttempts: 9 } };
+  readQuickly(given);
+  const { task } = readQuickly(given)!;
+  for (const shared of [task.policy, task.policy.retry, task.policy.retry.backoff, task.labels])
+    assert.ok(Object.isFrozen(shared), JSON.stringify(shared));
+});
+
+test("fields in another order are the same set; however many sets are met, those in use are read quickly", () => {
+  const given = { url: "https://example.com/", type: "http", queue: "mail" };
+  readQuickly(given);
+  assert.ok(readQuickly({ queue: "mail", ...HTTP }));
+  for (let n = 0; n < 1_000; n += 1) readQuickly({ ...HTTP, [`unknown${n}`]: 1 });
+  assert.ok(readQuickly(given), "sets that are met once take no room");
 });

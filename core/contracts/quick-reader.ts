@@ -4,10 +4,11 @@
  * words. So what is given is parsed by a schema of those fields alone, and a policy that was read before is not read again.
  */
 import { z } from "zod";
+import { deepFreeze } from "../deep-freeze.ts";
 import { TASK_TYPES, type TaskType } from "../domain/task-spec.ts";
 import { DEFAULT_POLICY, sharePolicy, type TaskPolicy } from "./task-policy.ts";
 
-/** Callers give few sets of fields. A plan is dear to make, so none gives way to another. */
+/** Callers give few sets of fields. A plan is dear to make: for a set that is met again. The one that was made first gives way. */
 const MAX_PLANS = 200;
 /** The one that was met first gives way. */
 const MAX_POLICIES = 1_000;
@@ -46,6 +47,7 @@ export interface QuickTask {
 export function createQuickReader(parts: QuickParts): (given: unknown) => QuickTask | undefined {
   const { readers } = parts;
   const plans = new Map<string, Plan>();
+  const metOnce = new Set<string>();
   const policies = new Map<string, { fields: object; policy: TaskPolicy }>();
   const types = new Map<unknown, Fields>();
 
@@ -56,28 +58,34 @@ export function createQuickReader(parts: QuickParts): (given: unknown) => QuickT
 
   function findPlan(given: object): Plan | undefined {
     const type: unknown = Reflect.get(given, "type");
-    const names = Object.keys(given);
+    const names = Object.keys(given).sort();
     const key = JSON.stringify([type, names]);
     const known = plans.get(key);
-    if (known || plans.size >= MAX_PLANS) return known;
+    if (known) return known;
+    if (!metOnce.delete(key)) {
+      keepNewest(metOnce, MAX_PLANS).add(key);
+      return undefined;
+    }
     const fields = findFields(type);
     const plan = fields && makePlan(parts, fields, names);
-    if (plan) plans.set(key, plan);
+    if (plan) keepNewest(plans, MAX_PLANS).set(key, plan);
     return plan;
   }
 
   /** Of who gives any of it; shared by all who give the same. */
   function findPolicy({ policySchema, policyNames, defaults }: Plan, given: object) {
-    const text = JSON.stringify(policyNames.map((name) => [name, Reflect.get(given, name)]));
+    const own = pick(given, policyNames);
+    const text = JSON.stringify(own);
+    // It is written for a number that is too large as well, which no field takes.
+    if (text.includes("null") && holdsInfinity(own)) return undefined;
     const known = policies.get(text);
     if (known) return known;
-    const read = policySchema.safeParse(pick(given, policyNames));
+    const read = policySchema.safeParse(own);
     if (!read.success) return undefined;
     const found = { fields: read.data, policy: parts.toPolicy({ ...defaults, ...read.data }) };
     if (text.length > MAX_POLICY_CHARS) return found;
-    if (policies.size >= MAX_POLICIES) policies.delete(policies.keys().next().value!);
     sharePolicy(found.policy);
-    policies.set(text, found);
+    keepNewest(policies, MAX_POLICIES).set(text, deepFreeze(found));
     return found;
   }
 
@@ -119,7 +127,7 @@ function readDefaults(shape: z.ZodRawShape): Fields {
   const defaults = new Map<string, unknown>();
   for (const [name, field] of Object.entries(shape)) {
     const read = z.safeParse(field, undefined);
-    if (read.success) defaults.set(name, read.data);
+    if (read.success) defaults.set(name, deepFreeze(read.data));
   }
   return { shape, defaults };
 }
@@ -149,3 +157,17 @@ function makePlan(
 
 const pick = (from: object, names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, Reflect.get(from, name) as unknown]));
+
+const holdsInfinity = (value: unknown): boolean =>
+  typeof value === "number"
+    ? !Number.isFinite(value)
+    : typeof value === "object" && value !== null && Object.values(value).some(holdsInfinity);
+
+/** Makes room for one more: what came first goes. */
+function keepNewest<M extends { size: number; keys(): Iterator<string>; delete(key: string): boolean }>(
+  of: M,
+  most: number,
+): M {
+  if (of.size >= most) of.delete(of.keys().next().value as string);
+  return of;
+}

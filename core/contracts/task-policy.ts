@@ -3,6 +3,7 @@
  * may send, the defaults, what is stored and what is shown follow from it.
  */
 import { z } from "zod";
+import { deepFreeze } from "../deep-freeze.ts";
 import { OVERLAPS } from "../domain/overlap.ts";
 import type { RunTrigger } from "../domain/run-trigger.ts";
 import { catchUpField } from "./catch-up-field.ts";
@@ -45,7 +46,7 @@ const codec = fieldGroup(policyFields, INNER_NAMES);
 /** Durations in milliseconds. */
 export type TaskPolicy = z.output<typeof codec>;
 
-export const DEFAULT_POLICY: TaskPolicy = codec.decode({});
+export const DEFAULT_POLICY: TaskPolicy = deepFreeze(codec.decode({}));
 
 /** What holds for a call of a function that asks for nothing else: it is tried once, and its caller decides what to do about a failure. */
 export const CALL_POLICY: TaskPolicy = {
@@ -77,7 +78,7 @@ const encodePolicy = (policy: TaskPolicy) => codec.encode(policy) as WirePolicy;
 const wires = new WeakMap<TaskPolicy, WirePolicy>();
 
 /** Many tasks are to have this very policy: what is made of it is made once. */
-export const sharePolicy = (policy: TaskPolicy) => void wires.set(policy, encodePolicy(policy));
+export const sharePolicy = (policy: TaskPolicy) => void wires.set(policy, deepFreeze(encodePolicy(policy)));
 
 export const isShared = (policy: TaskPolicy) => wires.has(policy);
 

@@ -5,6 +5,7 @@
 import { type RawBuilder, type Selectable, sql } from "kysely";
 import { readPolicy, STORED_FIELDS, toStoredPolicy } from "../../contracts/stored-policy.ts";
 import { isShared, type TaskPolicy } from "../../contracts/task-policy.ts";
+import { deepFreeze } from "../../deep-freeze.ts";
 import { toJsonText } from "../json-text.ts";
 import type { Database } from "../schema.ts";
 
@@ -25,6 +26,7 @@ export const fromPolicyColumns = ({ policy, retry, timeout_ms, dead_letter }: Po
 /** Most tasks of an installation have one of a few policies: those that were read last, by their texts. */
 const known = new Map<string, TaskPolicy>();
 const MOST_KNOWN = 1_000;
+const LONGEST_KNOWN_CHARS = 2_000;
 
 /** Null where there is no task. Shared by all that have the same: not to be changed. */
 export function fromJoinedPolicy(row: JoinedPolicy): TaskPolicy | null {
@@ -33,9 +35,10 @@ export function fromJoinedPolicy(row: JoinedPolicy): TaskPolicy | null {
   const text = `${policy} ${retry} ${timeout_ms} ${dead_letter}`;
   const found = known.get(text);
   if (found) return found;
-  if (known.size >= MOST_KNOWN) known.clear();
   const columns = { policy: JSON.parse(policy), retry: JSON.parse(retry), timeout_ms, dead_letter };
-  const read = Object.freeze(fromPolicyColumns(columns));
+  const read = deepFreeze(fromPolicyColumns(columns));
+  if (text.length > LONGEST_KNOWN_CHARS) return read;
+  if (known.size >= MOST_KNOWN) known.delete(known.keys().next().value!);
   known.set(text, read);
   return read;
 }
