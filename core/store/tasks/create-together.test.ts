@@ -74,6 +74,47 @@ test("one that is refused for whatever reason is refused alone", async () => {
     assert.deepEqual(await areThere(given.namespaceId, [given.id]), [outcome === "made"], outcome);
 });
 
+test("each has what was given for it, whatever it has in common with the others", async () => {
+  const namespaces = [await newNamespace(), await newNamespace()];
+  const [by, other] = [newId(), newId()];
+  const shapes: { given: GivenTask; by: string | null }[] = [
+    { given: {}, by: null },
+    { given: {}, by },
+    { given: {}, by: other },
+    { given: { labels: { team: "a" } }, by },
+    { given: { labels: { team: "b" }, priority: 3 }, by },
+    { given: { queue: "mail", concurrencyKey: "customer-7" }, by },
+    { given: { timeoutMs: 1_000, deadLetter: false, pauseAfterFailures: 3 }, by },
+    { given: { retry: { ...at().policy.retry, maxAttempts: 9 }, ttlMs: 60_000 }, by: other },
+    { given: { on: { failure: [{ type: "email", to: ["a@example.com"] }] } as never }, by },
+  ];
+  const all = Array.from({ length: 72 }, (_, index) => {
+    const { given, by } = shapes[index % shapes.length]!;
+    const input = { ...at({ ...given, name: `task ${index}` }) };
+    // One that is refused has the others made in halves.
+    const faulty = index === 31 ? at({ timeoutMs: -1 }) : undefined;
+    return { id: newId(), namespaceId: namespaces[index % 2]!, input: faulty ?? input, by };
+  });
+  const outcomes = await makeAll(all);
+  assert.deepEqual(
+    outcomes,
+    all.map((_, index) => (index === 31 ? "23514" : "made")),
+  );
+  for (const [index, { id, namespaceId, input, by }] of all.entries()) {
+    if (index === 31) continue;
+    const found = await findTask(store, namespaceId, id);
+    assert.ok(found, `${index} is in its namespace`);
+    const { spec, schedule, policy, labels, on, name } = found;
+    assert.deepEqual({ spec, schedule, policy, labels, on, name, key: null }, input);
+    const { created_by } = await db
+      .selectFrom("tasks")
+      .select("created_by")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    assert.equal(created_by, by);
+  }
+});
+
 test("who waits for a function that somebody changes keeps nobody else waiting, and takes one connection", async () => {
   const namespaceId = await newNamespace();
   const [held, free] = [
