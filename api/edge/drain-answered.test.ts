@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { createManualClock } from "../../test/support/manual-clock.ts";
+import { createManualClock, type ManualClock } from "../../test/support/manual-clock.ts";
 import { createRecording } from "../../test/support/recording.ts";
 import { createListener } from "../http/listener.ts";
-import { MAX_DRAINED_BYTES } from "./drain-answered.ts";
+import { MAX_DRAIN_MS, MAX_DRAINED_BYTES } from "./drain-answered.ts";
 import { createEdge, EDGE_LIMITS } from "./edge.ts";
 
 const BODY_BYTES = 200_000;
@@ -94,15 +94,31 @@ test("who still reads the body when it is answered hears that no more comes, and
   assert.match(await readAnswer(client), /^HTTP\/1\.1 413 /);
 });
 
-test("a body that keeps to its rate may come for long, one that does not ends its connection", async (t) => {
-  const { client, clock, begin } = await open(t);
-  const { socket } = await begin("/unread", 1_000);
-  for (let seconds = 0; seconds < 60; seconds += 1) {
+/** Sends as much a second as a body has to. */
+async function sendSlowly(client: Socket, socket: Socket, clock: ManualClock, seconds: number) {
+  for (let second = 0; second < seconds; second += 1) {
     const before = socket.bytesRead;
     client.write("x".repeat(1_000));
     while (socket.bytesRead < before + 1_000) await new Promise(setImmediate);
     await clock.advance(1_000);
   }
+}
+
+test("a body that keeps to its rate may come for a minute", async (t) => {
+  const { client, clock, begin } = await open(t);
+  const { socket } = await begin("/unread", 1_000);
+  await sendSlowly(client, socket, clock, MAX_DRAIN_MS / 1_000 - 1);
+  assert.equal(socket.destroyed, false);
+  const closed = once(socket, "close");
+  await clock.advance(1_000);
+  await closed;
+  assert.equal(clock.sleepers, 0);
+});
+
+test("a body that does not keep to its rate ends its connection", async (t) => {
+  const { client, clock, begin } = await open(t);
+  const { socket } = await begin("/unread", 1_000);
+  await sendSlowly(client, socket, clock, 30);
   assert.equal(socket.destroyed, false);
   const closed = once(socket, "close");
   await clock.advance(9_999);

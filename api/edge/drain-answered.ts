@@ -2,13 +2,14 @@
  * What is left of a request's body once it is answered is thrown away, so that the answer arrives and its connection goes on:
  * a sender need not look for an answer before it has sent everything.
  *
- * answered → draining → over (all of it came; or it came too slowly, or was too much: then the connection ends).
+ * answered → draining → over (all of it came; or it came too slowly, for too long, or was too much: then the connection ends).
  */
 import type { IncomingMessage, RequestListener } from "node:http";
 import type { Edge } from "./edge.ts";
 
-/** Who goes on for longer does not look at the answer. */
+/** Who sends more, or for longer, does not look at the answer. */
 export const MAX_DRAINED_BYTES = 64_000_000;
+export const MAX_DRAIN_MS = 60_000;
 const LOOK_EVERY_MS = 1_000;
 
 export function drainAnswered(
@@ -22,14 +23,15 @@ export function drainAnswered(
     const { socket } = incoming;
     const endSocket = delayEnd(incoming);
     const beganAt = socket.bytesRead;
-    let [seenAt, debtMs] = [beganAt, 0];
+    let [seenAt, debtMs, passedMs] = [beganAt, 0, 0];
     let stopLooking = () => {};
 
     function look(): void {
       const at = socket.bytesRead;
       debtMs = Math.max(0, debtMs + LOOK_EVERY_MS - ((at - seenAt) * 1_000) / bytesPerSecond);
       seenAt = at;
-      if (debtMs >= graceMs || at - beganAt > MAX_DRAINED_BYTES) {
+      passedMs += LOOK_EVERY_MS;
+      if (debtMs >= graceMs || passedMs >= MAX_DRAIN_MS || at - beganAt > MAX_DRAINED_BYTES) {
         endSocket();
         return;
       }

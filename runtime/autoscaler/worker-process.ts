@@ -27,8 +27,8 @@ export interface WorkerProcess {
 }
 
 /**
- * To begin with what glibc comes to by itself as soon as a block of 32 MB has been freed: node reads a snapshot into several
- * blocks of its size, and each that were mapped and unmapped for itself would be pages to be had anew.
+ * Node reads a snapshot into several blocks of its size, each of which glibc would map and unmap by itself, until the first
+ * one was freed: then it keeps blocks of that size, as it does here from the beginning.
  */
 const MALLOC = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { addonPath } from "./executor-command.ts";
-import { fitsNodeSnapshot } from "./node-snapshot.ts";
+import { fitsNodeSnapshot, NODE_SNAPSHOT_FLAGS } from "./node-snapshot.ts";
 
 /** Where a snapshot of V8 says where its read-only heap begins, and what follows it. */
 const READ_ONLY_AT = 0x50;
@@ -40,14 +40,16 @@ function shiftsBetween(one: Buffer, other: Buffer): Set<bigint> {
 }
 
 test("node's own snapshot has the read-only heap of V8's, but for where it lies", () => {
-  assert.ok(fitsNodeSnapshot(process.versions.v8), "name this V8, if all of this holds for it");
+  assert.deepEqual(NODE_SNAPSHOT_FLAGS, [], "name this build, if all of this holds for it");
   const [ofV8, ofNode] = [readOnlyHeapOf("--no-node-snapshot"), readOnlyHeapOf()];
   // A page lies where it lies: everything that differs is an address, by the same distance.
   assert.ok(shiftsBetween(ofV8, ofNode).size <= 1);
 });
 
-test("another V8 than one that was looked at starts without", () => {
-  assert.equal(fitsNodeSnapshot("13.6.233.17-node.54"), false);
-  assert.equal(fitsNodeSnapshot("12.4.254.21-node.26"), false);
-  assert.equal(fitsNodeSnapshot("14.1.146.11-node.14"), false);
+test("another build than the one that was looked at starts without", () => {
+  const [v8, build] = ["13.6.233.17-node.53", "linux-x64"];
+  assert.equal(fitsNodeSnapshot(v8, build), true);
+  for (const other of ["13.6.233.17-node.54", "12.4.254.21-node.26"])
+    assert.equal(fitsNodeSnapshot(other, build), false);
+  for (const other of ["linux-arm64", "darwin-arm64"]) assert.equal(fitsNodeSnapshot(v8, other), false);
 });

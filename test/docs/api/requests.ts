@@ -1,7 +1,7 @@
 /** The opening chapters, "Idempotency keys", "Slow callers" and "Pages": what holds for every request. */
 import assert from "node:assert/strict";
 import { REMEMBER_MS } from "../../../api/auth/keyring.ts";
-import { MAX_DRAINED_BYTES } from "../../../api/edge/drain-answered.ts";
+import { MAX_DRAIN_MS, MAX_DRAINED_BYTES } from "../../../api/edge/drain-answered.ts";
 import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
 import { LONGEST_WAIT_MS } from "../../../api/http/shed-load.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
@@ -165,9 +165,10 @@ const slowCallers: Statement[] = [
     [SLOW, "who is answered while still sending may pause longer than the grace"],
   ),
   held(
-    `${n(body.bytesPerSecond)} bytes a second, as above, and ${n(MAX_DRAINED_BYTES)} bytes at most | the connection ends`,
+    `${n(body.bytesPerSecond)} bytes a second, as above, for ${MAX_DRAIN_MS / 1_000} s and ${n(MAX_DRAINED_BYTES)} bytes at most | the connection ends`,
     [DRAINED, "a connection goes on after an answer that came before the body"],
-    [DRAINED, "a body that keeps to its rate may come for long, one that does not ends its connection"],
+    [DRAINED, "a body that keeps to its rate may come for a minute"],
+    [DRAINED, "a body that does not keep to its rate ends its connection"],
     [DRAINED, "who goes on sending for ever is ended"],
   ),
   held(
