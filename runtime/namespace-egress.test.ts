@@ -67,7 +67,7 @@ test("rules that are as they were stay the same object", async () => {
 test("while the database is away the rules that were read last hold; where none were, nothing is known", async () => {
   const { state, find } = openRules();
   state.isAway = true;
-  await assert.rejects(find("one"), /away/);
+  await assert.rejects(async () => await find("one"), /away/);
   state.isAway = false;
   state.said.set("one", hostsOf(["a.test"]));
   const known = await find("one");
