@@ -10,7 +10,7 @@ const handler: BellHandler = { async onBells() {}, onHint() {} };
 const bells: Bell[] = [{ runId: newId(), availableAt: new Date() }];
 
 /** A broker whose answers to tries the test gives, and what was asked of those that connected. */
-function openFake() {
+function openFake({ restMs = 0 } = {}) {
   const tries: PromiseWithResolvers<ConnectedQueue>[] = [];
   const asked: string[] = [];
   const member: Member = {
@@ -39,6 +39,7 @@ function openFake() {
     isRefusal: (error) => String(error).includes("refused"),
     clock,
     random: () => 0,
+    restMs,
     report: {
       connected: () => told.push("connected"),
       notConnected: (error) => told.push((error as Error).message),
@@ -51,6 +52,26 @@ function openFake() {
   });
   return { late, tries, asked, told, clock, settle: () => clock.advance(0), broker };
 }
+
+test("it is opened after its rest; what is rung meanwhile waits, and who closes it does not", async () => {
+  const { late, tries, asked, clock, settle, broker } = openFake({ restMs: 250 });
+  const rung = late.ring(bells, "runs");
+  await clock.waitForSleepers(1);
+  await clock.advance(249);
+  assert.equal(tries.length, 0);
+  await clock.advance(1);
+  tries[0]!.resolve(broker);
+  await rung;
+  assert.deepEqual(asked, ["ring 1"]);
+  await late.close();
+
+  const closedSoon = openFake({ restMs: 250 });
+  const refused = assert.rejects(closedSoon.late.ring(bells, "runs"));
+  await closedSoon.late.close();
+  await refused;
+  await settle();
+  assert.deepEqual([closedSoon.tries.length, closedSoon.told], [0, []]);
+});
 
 test("consuming begins at once and is tried until the broker answers; then it is told when bells are heard", async () => {
   const { late, tries, asked, told, clock, settle, broker } = openFake();

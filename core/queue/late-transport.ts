@@ -34,6 +34,8 @@ export interface LateParts {
   clock: Clock;
   random(): number;
   report: LateReport;
+  /** So long after the first use it is opened; default at once. */
+  restMs?: number;
 }
 
 export interface LateTransport extends QueueTransport {
@@ -48,6 +50,7 @@ export function createLateTransport({
   clock,
   random,
   report,
+  restMs = 0,
 }: LateParts): LateTransport {
   const closed = new AbortController();
   const opened = Promise.withResolvers<ConnectedQueue | undefined>();
@@ -58,9 +61,15 @@ export function createLateTransport({
   let lastError: unknown = new Error("not connected yet");
   const onFailed = new Set<(error: unknown) => void>();
 
+  async function openAfterRest(): Promise<ConnectedQueue> {
+    if (restMs > 0) await clock.sleep(restMs, closed.signal);
+    if (closed.signal.aborted) throw new Error("closed before it was opened");
+    return await open();
+  }
+
   async function keepTrying(): Promise<void> {
     for (let failures = 1; !closed.signal.aborted; failures += 1) {
-      trying = open();
+      trying = failures === 1 ? openAfterRest() : open();
       try {
         connected = await trying;
         if (closed.signal.aborted) return await connected.close();
@@ -69,6 +78,7 @@ export function createLateTransport({
       } catch (error) {
         trying = undefined;
         lastError = error;
+        if (closed.signal.aborted) return;
         report.notConnected(error);
         for (const tell of onFailed) tell(error);
         await clock.sleep(backoffMs(failures, random()), closed.signal);

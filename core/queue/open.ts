@@ -21,7 +21,7 @@ export interface QueueOptions {
   listener: Listener;
   clock: Clock;
   log: Logger;
-  /** Whether Kafka is connected at once, or with the first use. Nothing waits for it either way. */
+  /** Whether Kafka is connected at once, or a moment after the first use. Nothing waits for it either way. */
   connects: "at once" | "when used";
   onClientError?(): void;
   /** A consumer was lost, and another is joined in its place. */
@@ -29,6 +29,9 @@ export interface QueueOptions {
   /** What only a fresh process may heal. */
   onHopeless?(error: Error): void;
 }
+
+/** Loading and connecting it takes as much of a processor as the rest of a worker's start: what woke the worker goes first. */
+const REST_MS = 250;
 
 export function openTransport(settings: QueueSettings, options: QueueOptions): QueueTransport {
   const { clientId, notifier, listener, clock, connects } = options;
@@ -52,6 +55,7 @@ export function openTransport(settings: QueueSettings, options: QueueOptions): Q
     clock,
     random: Math.random,
     report: report.late,
+    restMs: connects === "at once" ? 0 : REST_MS,
   });
   if (connects === "at once") kafka.connect();
   return withDemandBell(boundSends(kafka, clock, report.sends), notifier, listener);
