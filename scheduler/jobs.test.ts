@@ -14,7 +14,7 @@ import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { trueTime } from "../core/schedule-time.ts";
 import { createBulk, findBulk } from "../core/store/bulk/bulk-actions.ts";
 import { CALLBACK_BATCH } from "../core/store/callbacks/make-callbacks.ts";
-import { createLeaseJudge } from "../core/store/contact.ts";
+import { askServer, createLeaseJudge } from "../core/store/contact.ts";
 import { newId } from "../core/store/ids.ts";
 import type { Channel, Notifier } from "../core/store/notify.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
@@ -641,7 +641,7 @@ describe("background jobs", () => {
     const locked = await store.pool.connect();
     t.after(() => locked.release());
     await locked.query("BEGIN; LOCK TABLE bulk_actions");
-    const { context } = openContext({ clock });
+    const { context } = openContext({ clock, leaseMs: 15_000 });
     const job = listJobs(LEASE_MS, quiet).find(({ name }) => name === "work")!;
     const passing = job.run(context, createReringBackoff(), new AbortController().signal);
     await clock.advance(1_999);
@@ -650,6 +650,29 @@ describe("background jobs", () => {
     assert.equal(quiet.isAsleep(), false);
     await locked.query("ROLLBACK");
     await passing;
+  });
+
+  it("a look for work that is answered late does not break the contact that others have kept meanwhile", async (t) => {
+    const clock = createManualClock();
+    const leaseMs = 15_000;
+    const judge = createLeaseJudge(leaseMs, clock.steadyMs);
+    const word = await askServer(db);
+    const hear = async (afterMs: number) => {
+      await clock.advance(2_500);
+      return judge.mayJudge({ ...word, at: new Date(word.at.getTime() + afterMs) });
+    };
+    for (let ms = -leaseMs; ms < 0; ms += 2_500) await hear(ms);
+    assert.equal(await hear(0), true);
+    const locked = await store.pool.connect();
+    t.after(() => locked.release());
+    await locked.query("BEGIN; LOCK TABLE bulk_actions");
+    const { context } = openContext({ clock, leaseMs });
+    const looking = pass("work", { ...context, judge });
+    for (const ms of [2_500, 5_000, 7_500]) assert.equal(await hear(ms), true);
+    assert.equal(await hear(10_000), true);
+    await locked.query("ROLLBACK");
+    await looking;
+    assert.equal(await hear(12_500), true);
   });
 
   it("who looks for work asks for contact by itself only while there is some, where leases are long enough", () => {

@@ -55,7 +55,7 @@ const HOUR_MS = 3_600_000;
 export const STATS_MS = 5_000;
 /** About as often as most scrape. */
 const STATS_ASLEEP_MS = 30_000;
-/** A look that takes longer is none. */
+/** A look that takes longer is none; of short leases, one that takes longer than words may be apart. */
 const LOOK_PATIENCE_MS = 2_000;
 /** A chart of minutes, whose last one is seen to grow. */
 export const ACTIVITY_MS = 10_000;
@@ -142,21 +142,29 @@ function listForRuns(): Job[] {
   ];
 }
 
+/** Often enough for a judge of such leases. */
+const decideContactMs = (leaseMs: number): number => Math.max(100, Math.min(leaseMs / 6, 2_500));
+
 /** Each look for work asks the database for its word, too: where those are enough for leases, nobody else asks while it is quiet. */
 function paceContact(leaseMs: number): Pick<Job, "everyMs" | "serves"> {
-  const everyMs = Math.max(100, Math.min(leaseMs / 6, 2_500));
+  const everyMs = decideContactMs(leaseMs);
   return { everyMs, serves: everyMs >= WORK_LOOK_MS ? "work" : undefined };
 }
 
-/** Where nobody knows, or knows in time, there may be something. Of what an API has not heard, it hears anew. */
+/**
+ * Where nobody knows, or knows in time, there may be something. Of what an API has not heard, it hears anew. A word that was
+ * long on its way is none for the judge: others may have kept contact meanwhile, and theirs are newer.
+ */
 async function lookForWork(context: JobContext, quiet: Quiet): Promise<void> {
-  const { store, clock, judge, notifier, hearTime } = context;
-  const forgetHanging = clock.after(LOOK_PATIENCE_MS, quiet.stir);
+  const { store, clock, leaseMs, judge, notifier, hearTime } = context;
+  const patienceMs = Math.min(LOOK_PATIENCE_MS, decideContactMs(leaseMs));
+  const forgetHanging = clock.after(patienceMs, quiet.stir);
   const askedMs = clock.steadyMs();
   try {
     const found = await lookAround(store);
     quiet.note(found);
-    judge.mayJudge(found);
+    if (clock.steadyMs() - askedMs <= patienceMs) judge.mayJudge(found);
+    else quiet.stir();
     hearTime?.(found, askedMs);
     if (found.hasEnqueued) notifier.notify("bellhop_enqueued");
   } catch (error) {
