@@ -1,6 +1,6 @@
 /**
  * What a worker does again and again: it renews its lease, tells of its load, and looks behind its bells. One that has no
- * run does all of it each third of its lease: what an idle installation costs is how often its processes are woken.
+ * run does all of it each third of its lease, and looks every five seconds where that is longer: what an idle installation costs is how often its processes are woken.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Store } from "../core/store/database.ts";
@@ -33,6 +33,8 @@ interface WorkerLoopParts {
 const SWEEP_MS = 2_000;
 /** A worker whose slots were taken or freed tells it this often. */
 const LOAD_MS = 1_000;
+/** However long the lease is, a run whose bell was lost where no scheduler could ring again waits no longer for an idle worker. */
+const MAX_IDLE_LOOK_MS = 5_000;
 
 export function startWorkerLoops(parts: WorkerLoopParts): Loops {
   const { facts, leaseMs, store, clock, log, metrics, slots, running, heartbeat, receiving, ownedRuns } =
@@ -60,7 +62,7 @@ export function startWorkerLoops(parts: WorkerLoopParts): Loops {
       clock,
       [
         { everyMs, pass: heartbeat.beat },
-        { everyMs, pass: lookBehindBells },
+        { everyMs: Math.min(everyMs, MAX_IDLE_LOOK_MS), pass: lookBehindBells },
       ],
       onError,
     ),
