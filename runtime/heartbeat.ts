@@ -25,7 +25,7 @@ export interface HeartbeatParts {
 export interface Heartbeat {
   /** Renews the lease. Rejects where the database did not confirm it. */
   beat(): Promise<void>;
-  /** A beat where the number of taken slots is another than the last one told. Answers whether any was told as taken. */
+  /** A beat where the number of taken slots is another than the last one told. Answers whether the row may tell of any as taken. */
   tellLoad(): Promise<boolean>;
   isDraining(): boolean;
   /** Every beat from now on says that the worker drains. */
@@ -34,27 +34,52 @@ export interface Heartbeat {
   leave(): Promise<void>;
 }
 
+/** A worker that was called is not told as idle before: whoever looks each second meets it. */
+const HOLD_LOAD_MS = 2_000;
+
 export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
   const { facts, leaseMs, store, clock, log, slots, lease } = parts;
-  let toldBusy = 0;
+  /** What the row tells; undefined: nobody knows, for a beat is under way, beats crossed each other, or one failed. */
+  let toldBusy: number | undefined = 0;
+  let begun = 0;
+  let underWay = 0;
+  let calledAtMs = Number.NEGATIVE_INFINITY;
   let draining = false;
 
-  /** @param busy the peak since the last word, not the moment: calls of a few milliseconds would hardly ever be seen */
-  async function beat(busy = slots.peak()): Promise<void> {
+  /** The peak since the last reading, not the moment: calls of a few milliseconds would hardly ever be seen. */
+  function readLoad(): number {
+    const busy = slots.peak();
+    const nowMs = clock.steadyMs();
+    if (busy > 0) calledAtMs = nowMs;
+    return busy === 0 && nowMs - calledAtMs < HOLD_LOAD_MS ? 1 : busy;
+  }
+
+  async function beat(busy = readLoad()): Promise<void> {
+    const isAlone = underWay === 0;
+    begun += 1;
+    const mine = begun;
     const renewed = lease.renewing();
     const askedMs = clock.steadyMs();
-    const word = await renewLease(store.leaseDb, { ...facts, busy }, leaseMs, draining);
-    renewed();
-    parts.hearTime?.(word, askedMs);
-    toldBusy = busy;
+    toldBusy = undefined;
+    underWay += 1;
+    try {
+      const word = await renewLease(store.leaseDb, { ...facts, busy }, leaseMs, draining);
+      renewed();
+      parts.hearTime?.(word, askedMs);
+    } finally {
+      underWay -= 1;
+    }
+    if (isAlone && mine === begun) toldBusy = busy;
   }
 
   return {
     beat: () => beat(),
     async tellLoad() {
-      const busy = slots.peak();
+      // What it tells is not known yet.
+      if (underWay > 0) return true;
+      const busy = readLoad();
       if (busy !== toldBusy) await beat(busy);
-      return busy > 0;
+      return toldBusy !== 0;
     },
     isDraining: () => draining,
     startDraining() {

@@ -89,3 +89,26 @@ test("a busy loop comes while slots are taken and until it is done; at rest it s
   await loop.stop();
   assert.equal(clock.sleepers, 0);
 });
+
+test("a busy loop comes once more for a slot that was taken and freed during its pass", async () => {
+  const clock = createManualClock(new Date(0));
+  const slots = createSlots(1);
+  const passes: number[] = [];
+  const underWay = Promise.withResolvers<boolean>();
+  const pass = () => {
+    passes.push(clock.now().getTime());
+    return passes.length === 1 ? underWay.promise : false;
+  };
+  const loop = startBusyLoop(clock, slots, { everyMs: 1_000, pass }, (error) => assert.fail(error as Error));
+  slots.take(1);
+  slots.release(1);
+  await clock.advance(1_000);
+  slots.take(1);
+  slots.release(1);
+  await clock.advance(5_000);
+  assert.deepEqual(passes, [1_000], "there are never two at once");
+  underWay.resolve(false);
+  await clock.advance(5_000);
+  assert.deepEqual([passes, clock.sleepers], [[1_000, 7_000], 0]);
+  await loop.stop();
+});

@@ -34,6 +34,7 @@ export function startBusyLoop(
 ): Loops {
   let stopWaiting: (() => void) | undefined;
   let passing = Promise.resolve();
+  let wasTaken = false;
   let isStopped = false;
 
   function passIn(ms: number): void {
@@ -46,6 +47,7 @@ export function startBusyLoop(
   async function goOn(): Promise<void> {
     let isDone = false;
     let waitMs = everyMs;
+    wasTaken = false;
     try {
       isDone = !(await pass());
     } catch (error) {
@@ -53,10 +55,14 @@ export function startBusyLoop(
       onError(error);
     }
     stopWaiting = undefined;
-    if (!isDone || !slots.isIdle()) passIn(waitMs);
+    // A slot that was taken and freed during the pass may not have been seen by it.
+    if (!isDone || wasTaken || !slots.isIdle()) passIn(waitMs);
   }
 
-  slots.onTake(() => passIn(everyMs));
+  slots.onTake(() => {
+    wasTaken = true;
+    passIn(everyMs);
+  });
   return {
     async stop() {
       isStopped = true;

@@ -103,7 +103,7 @@ export async function listCallableWorkers(store: Store): Promise<CallableWorkers
   return { word: rows[0]!, workers, hasQueueWorkers: rows[0]!.hasQueueWorkers };
 }
 
-/** A worker whose lease stands, as `GET /v1/workers` lists it. `free`: slots, as of its last word, a second or less old. */
+/** A worker whose lease stands, as `GET /v1/workers` lists it. `free`: slots, as of its last word, about a second old; the last one that is freed is told after three at most. */
 export interface ListedWorker {
   id: string;
   host: string;
@@ -130,7 +130,7 @@ export async function listWorkers(store: Store, limit: number): Promise<ListedWo
 export interface ServingWorker {
   id: string;
   slots: number;
-  /** Slots taken, as of its last word, a second or less old. */
+  /** Slots taken, as of its last word, about a second old; that none is any more is told after three at most. */
   busy: number;
 }
 
