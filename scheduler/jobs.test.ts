@@ -42,7 +42,7 @@ import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { countRescued } from "./count-rescued.ts";
 import { PassedOver } from "./job.ts";
-import { listJobs, OVERDUE_MS, startJobs } from "./jobs.ts";
+import { listJobs, OVERDUE_MS, restAfter, startJobs } from "./jobs.ts";
 import { createQuiet } from "./quiet.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
 
@@ -679,6 +679,18 @@ describe("background jobs", () => {
     const contact = (leaseMs: number) => listJobs(leaseMs, QUIET).find(({ name }) => name === "contact")!;
     assert.deepEqual([contact(15_000).everyMs, contact(15_000).serves], [2_500, "work"]);
     assert.deepEqual([contact(3_000).everyMs, contact(3_000).serves], [500, undefined]);
+  });
+
+  it("figures for scrapes come less often while nothing goes on, but for who scales by what is planned", async () => {
+    const clock = createManualClock();
+    const quiet = createQuiet(clock);
+    await clock.advance(10_000);
+    quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
+    const restMs = (aheadMs: number) => {
+      const stats = listJobs(LEASE_MS, quiet, aheadMs).find(({ name }) => name === "stats")!;
+      return restAfter(stats, stats.everyMs, quiet);
+    };
+    assert.deepEqual([restMs(0), restMs(3_000), restMs(3_001)], [30_000, 30_000, 5_000]);
   });
 
   it("stop waits for the job under way and starts no other", async (t) => {

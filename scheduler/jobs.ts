@@ -5,7 +5,7 @@ import { foldActivity } from "../core/store/activity/fold-activity.ts";
 import { askServer } from "../core/store/contact.ts";
 import { readDemand } from "../core/store/demand.ts";
 import { foldErrors } from "../core/store/errors/fold-errors.ts";
-import { lookAround } from "../core/store/look-around.ts";
+import { LOOK_AHEAD_MS, lookAround } from "../core/store/look-around.ts";
 import { completeIndexes } from "../core/store/partition-indexes.ts";
 import { dropExpiredPartitions, ensurePartitions } from "../core/store/partitions.ts";
 import { endOverdueAttempts } from "../core/store/runs/complete.ts";
@@ -53,7 +53,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** Well below the usual period of scrapes. */
 export const STATS_MS = 5_000;
-/** About as often as most scrape. */
+/** About as often as most scrape. Who scales by figures of more time ahead than the look for work has wants them in time. */
 const STATS_ASLEEP_MS = 30_000;
 /** A look that takes longer is none; of short leases, one that takes longer than words may be apart. */
 const LOOK_PATIENCE_MS = 2_000;
@@ -68,12 +68,13 @@ const FOLD_BATCH = 2_000;
 const SEEK_BATCH = 100;
 const EXCLUSION_BATCH = 200;
 
-export function listJobs(leaseMs: number, quiet: Quiet): Job[] {
+/** @param aheadMs how far the stats look ahead */
+export function listJobs(leaseMs: number, quiet: Quiet, aheadMs = 0): Job[] {
   return [
     { name: "work", everyMs: WORK_LOOK_MS, run: (context) => lookForWork(context, quiet) },
     { name: "contact", ...paceContact(leaseMs), run: keepContact },
     ...listForWork(leaseMs).map((job): Job => ({ ...job, serves: "work" })),
-    ...listForRuns().map((job): Job => ({ ...job, serves: "runs" })),
+    ...listForRuns(aheadMs).map((job): Job => ({ ...job, serves: "runs" })),
     { name: "shares of slots", everyMs: GRANTING_MS, run: followShares, serves: "shares" },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     {
@@ -124,9 +125,10 @@ function listForWork(leaseMs: number): Job[] {
 }
 
 /** What runs leave behind, and figures of them: also of those that no look sees. */
-function listForRuns(): Job[] {
+function listForRuns(aheadMs: number): Job[] {
+  const leastEveryMs = aheadMs > LOOK_AHEAD_MS ? STATS_MS : STATS_ASLEEP_MS;
   return [
-    { name: "stats", everyMs: STATS_MS, leastEveryMs: STATS_ASLEEP_MS, run: tellStats },
+    { name: "stats", everyMs: STATS_MS, leastEveryMs, run: tellStats },
     {
       name: "activity",
       everyMs: ACTIVITY_MS,
@@ -292,7 +294,8 @@ async function runJob(
   }
 }
 
-function restAfter(
+/** How long a job rests that would rest for `ms` where something goes on. */
+export function restAfter(
   { serves, leastEveryMs = Number.POSITIVE_INFINITY }: Job,
   ms: number,
   quiet: Quiet,
@@ -302,7 +305,7 @@ function restAfter(
 
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
 export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<void> } {
-  const jobs = listJobs(context.leaseMs, quiet);
+  const jobs = listJobs(context.leaseMs, quiet, context.aheadMs);
   const { metrics } = context;
   for (const { name } of jobs) {
     metrics.jobErrors.inc({ name }, 0);

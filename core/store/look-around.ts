@@ -1,6 +1,9 @@
 import { SERVER_WORD, type ServerWord } from "./contact.ts";
 import type { QueryScope } from "./database.ts";
 
+/** How long before its instant a task is work: a scheduler that sleeps is to wake before it is staged, whoever rang or did not. */
+export const LOOK_AHEAD_MS = 3_000;
+
 /**
  * Queued runs stand in two indexes: those that may be claimed, and those that wait for something. Dead letters wait for
  * somebody's word. What joins, is called back, acted on or expected of is looked at by its own job, and mostly is of a run
@@ -18,8 +21,7 @@ const WORK = [
   "task_exclusions WHERE look_at <= statement_timestamp()",
   "tasks WHERE seek_from IS NOT NULL AND state = 'active' AND seek_tried_at IS NULL",
   "tasks WHERE seek_from IS NOT NULL AND state = 'active' AND seek_tried_at <= statement_timestamp() - interval '1 minute'",
-  // A scheduler that sleeps is to wake before it is staged, whoever rang or did not.
-  "tasks WHERE state = 'active' AND next_run_at <= statement_timestamp() + interval '3 seconds'",
+  `tasks WHERE state = 'active' AND next_run_at <= statement_timestamp() + interval '${LOOK_AHEAD_MS} milliseconds'`,
 ];
 
 /** What goes on, with the database's word of when. */
