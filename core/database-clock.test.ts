@@ -73,4 +73,20 @@ describe("the database's clock", () => {
     await machine.waitForSleepers(1);
     assert.deepEqual(clock.now(), START);
   });
+
+  it("ticks no more where the start is stopped right after its first look", async () => {
+    const { store } = await openTestStore(createClockedDatabase);
+    const machine = createManualClock();
+    const stopped = new Error("stopped");
+    const starting = async () => {
+      await using opened = new AsyncDisposableStack();
+      const until = async (look: () => Promise<void>) => {
+        await look();
+        throw stopped;
+      };
+      await openDatabaseClock(opened, { store, until, clock: machine });
+    };
+    await assert.rejects(starting(), stopped);
+    assert.equal(machine.sleepers, 0);
+  });
 });

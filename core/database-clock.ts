@@ -70,10 +70,11 @@ export async function openDatabaseClock(
     if (!isClosed) stopWaiting = clock.after(ms, () => void look().catch(() => lookIn(LOOK_MS.moved)));
   }
 
-  await until(look);
+  // Before the first look, which sets a timer: a start may be stopped after it.
   opened.defer(() => {
     isClosed = true;
     stopWaiting();
   });
+  await until(look);
   return { ...clock, now: () => new Date(offsetMs! + clock.steadyMs()), hear };
 }
