@@ -43,7 +43,7 @@ import { createManualClock } from "../test/support/manual-clock.ts";
 import { countRescued } from "./count-rescued.ts";
 import { PassedOver } from "./job.ts";
 import { listJobs, OVERDUE_MS, restAfter, startJobs } from "./jobs.ts";
-import { createQuiet } from "./quiet.ts";
+import { ASLEEP_MS, createQuiet, NEVER_QUIET, type Quiet } from "./quiet.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
 
 const LEASE_MS = 1_000;
@@ -529,7 +529,7 @@ describe("background jobs", () => {
   const JOBS = listJobs(LEASE_MS, QUIET).length;
 
   /** Jobs that run by a manual clock, and the sleeps they take. */
-  function startWatched(t: TestContext, given: { leaseMs?: number } = {}) {
+  function startWatched(t: TestContext, given: { leaseMs?: number; quiet?: Quiet } = {}) {
     const manual = createManualClock(new Date());
     const sleeps: number[] = [];
     let slept = Promise.withResolvers<void>();
@@ -545,7 +545,7 @@ describe("background jobs", () => {
     };
     const opened = openContext({ clock, ...given });
     const errors: object[] = [];
-    const jobs = startJobs(createQuiet(clock), {
+    const jobs = startJobs(given.quiet ?? createQuiet(clock), {
       ...opened.context,
       log: { ...opened.context.log, error: (fields: object) => void errors.push(fields) } as never,
     });
@@ -596,6 +596,19 @@ describe("background jobs", () => {
     await manual.advance(200);
     await sleepsTaken(before + 1);
     assert.equal(errors.length, 4, "the rescue came again and succeeded");
+  });
+
+  it("a job that fails while all sleep comes again after its period, and the others sleep on", async (t) => {
+    const quiet = { ...NEVER_QUIET, isAsleep: () => true, stretch: (ms: number) => Math.max(ms, ASLEEP_MS) };
+    await sql`ALTER TABLE workers RENAME TO hidden_workers`.execute(db);
+    const { context, sleepsTaken } = startWatched(t, { leaseMs: 3_000, quiet });
+    await sleepsTaken(JOBS);
+    await sql`ALTER TABLE hidden_workers RENAME TO workers`.execute(db);
+    const { values } = await context.metrics.jobRestSeconds.get();
+    const restsSeconds = ["rescue", "stats", "expiry"].map(
+      (name) => values.find(({ labels }) => labels.name === name)!.value,
+    );
+    assert.deepEqual(restsSeconds, [1, 5, 60]);
   });
 
   it("while there is nothing to do, jobs for it look less often, until there is", async (t) => {

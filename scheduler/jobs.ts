@@ -75,7 +75,7 @@ export function listJobs(leaseMs: number, quiet: Quiet, aheadMs = 0): Job[] {
     { name: "contact", ...paceContact(leaseMs), run: keepContact },
     ...listForWork(leaseMs).map((job): Job => ({ ...job, serves: "work" })),
     ...listForRuns(aheadMs).map((job): Job => ({ ...job, serves: "runs" })),
-    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares, serves: "shares" },
+    { name: "shares of slots", everyMs: GRANTING_MS, run: followShares, serves: "shares", isPrompt: true },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
     {
       name: "partition indexes",
@@ -128,7 +128,7 @@ function listForWork(leaseMs: number): Job[] {
 function listForRuns(aheadMs: number): Job[] {
   const leastEveryMs = aheadMs > LOOK_AHEAD_MS ? STATS_MS : STATS_ASLEEP_MS;
   return [
-    { name: "stats", everyMs: STATS_MS, leastEveryMs, run: tellStats },
+    { name: "stats", everyMs: STATS_MS, leastEveryMs, isPrompt: true, run: tellStats },
     {
       name: "activity",
       everyMs: ACTIVITY_MS,
@@ -273,22 +273,29 @@ async function indexPartitions({ store, clock, log }: JobContext, stopping: Abor
   if (built.length > 0) log.info({ built: built.length }, "built indexes of partitions that lacked them");
 }
 
+/** What a pass says of the next one: in how many milliseconds it is to come, if not after the job's period. */
+interface Passed {
+  nextMs?: number | undefined;
+  hasFailed?: boolean;
+}
+
 async function runJob(
   { name, run, pace }: Job,
   context: JobContext,
   backoff: ReringBackoff,
   stopping: AbortSignal,
-): Promise<number | undefined> {
+): Promise<Passed> {
   const { metrics, clock, log } = context;
   const done = metrics.jobSeconds.startTimer({ name });
   try {
     const answer = await run(context, backoff, stopping);
-    if (answer instanceof PassedOver) return answer.restMs;
+    if (answer instanceof PassedOver) return { nextMs: answer.restMs };
     metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
-    return pace?.(answer);
+    return { nextMs: pace?.(answer) };
   } catch (error) {
     metrics.jobErrors.inc({ name });
     log.error({ job: name, error }, "a background job failed");
+    return { hasFailed: true };
   } finally {
     done();
   }
@@ -316,10 +323,14 @@ export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<
   const loops = jobs.map((job) => {
     const look = async (stopping: AbortSignal) => {
       const pass = () => runJob(job, context, backoff, stopping);
-      const nextMs = (await (job.serves ? quiet.inTurn(pass) : pass())) ?? job.everyMs;
-      const restMs = restAfter(job, nextMs, quiet);
+      const takesTurn = job.serves !== undefined && !job.isPrompt;
+      const { nextMs = job.everyMs, hasFailed } =
+        (await (takesTurn ? quiet.inTurn(pass, stopping) : pass())) ?? {};
+      // One that failed comes again as if something went on: what it was to do is not done.
+      const restMs = hasFailed ? job.everyMs : restAfter(job, nextMs, quiet);
       metrics.jobRestSeconds.set({ name: job.name }, restMs / 1_000);
-      return quiet.isAsleep() && job.serves ? untilRound(restMs, context.clock.steadyMs()) : restMs;
+      if (hasFailed || !job.serves || !quiet.isAsleep()) return restMs;
+      return untilRound(restMs, context.clock.steadyMs());
     };
     const loop = startLoop(context.clock, look, { retryMs: job.everyMs, failed: () => {} });
     if (job.serves) quiet.onLively(loop.wake);

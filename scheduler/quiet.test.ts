@@ -21,7 +21,7 @@ function open() {
     quiet.note({ ...NOTHING, ...found });
     return rests(quiet);
   };
-  return { quiet, told, look };
+  return { clock, quiet, told, look };
 }
 
 test("it is quiet once nothing was to be done for ten seconds, and lively as soon as something is", async () => {
@@ -59,16 +59,23 @@ test("shares of slots are followed whatever else goes on, where there are any", 
   assert.deepEqual(await look({ hasWork: true }, 1_000), [1_000, 1_000, 60_000]);
 });
 
-test("asleep, one begins after the other, until there is something to do", async () => {
-  const { quiet, look } = open();
+/** Asleep, with jobs that take turns; one of them hangs. */
+function openTurns() {
+  const opened = open();
   const begun: string[] = [];
   const hanging = Promise.withResolvers<void>();
+  const stopping = new AbortController();
   const take = (name: string) =>
-    quiet.inTurn(async () => {
+    opened.quiet.inTurn(async () => {
       begun.push(name);
       if (name === "hangs") await hanging.promise;
       if (name === "fails") throw new Error(name);
-    });
+    }, stopping.signal);
+  return { ...opened, begun, hanging, stopping, take };
+}
+
+test("asleep, one begins after the other, until there is something to do", async () => {
+  const { quiet, look, begun, hanging, take } = openTurns();
   await look({}, 10_000);
   const failing = assert.rejects(take("fails"));
   const all = [failing, take("second"), take("hangs"), take("waits")];
@@ -82,6 +89,31 @@ test("asleep, one begins after the other, until there is something to do", async
   assert.deepEqual(begun.slice(3), ["waits", "lively"]);
   hanging.resolve();
   await Promise.all(all);
+});
+
+test("asleep, nobody waits for more than five seconds for one that hangs", async () => {
+  const { clock, look, begun, hanging, take } = openTurns();
+  await look({}, 10_000);
+  const all = [take("hangs"), take("waits"), take("waits longer")];
+  await clock.advance(4_999);
+  assert.deepEqual(begun, ["hangs"]);
+  await clock.advance(1);
+  assert.deepEqual(begun, ["hangs", "waits", "waits longer"]);
+  hanging.resolve();
+  await Promise.all(all);
+  assert.equal(clock.sleepers, 0);
+});
+
+test("asleep, who waits for its turn does not begin once all are to stop", async () => {
+  const { look, begun, hanging, stopping, take } = openTurns();
+  await look({}, 10_000);
+  const all = [take("hangs"), take("waits")];
+  await setImmediate();
+  stopping.abort();
+  await all[1];
+  hanging.resolve();
+  await all[0];
+  assert.deepEqual(begun, ["hangs"]);
 });
 
 test("loops that rest as long wake together", () => {

@@ -18,6 +18,8 @@ const QUIET_FACTOR = 3;
 export const QUIET_MS = 10_000;
 /** While it is asleep all look this often: what is to be done is seen by the look each second, and what is not was done before. */
 export const ASLEEP_MS = 60_000;
+/** In a round nobody waits longer for the others: one of them may hang. */
+const TURN_MS = 5_000;
 
 /** What a job is for: open runs; what runs leave behind, also those of calls that were never open; shares of slots. */
 export type Purpose = "work" | "runs" | "shares";
@@ -33,14 +35,17 @@ export interface Quiet {
   stretch(ms: number, purpose?: Purpose): number;
   /** `act` is called whenever rests become shorter. */
   onLively(act: () => void): void;
-  /** Where it is asleep, those who ask begin one after another, so that all of them do with one connection. */
-  inTurn<Answer>(act: () => Promise<Answer>): Promise<Answer>;
+  /**
+   * Where it is asleep, those who ask begin one after another, so that all of them do with one connection. Whom `stopping`
+   * meets while it waits does not begin.
+   */
+  inTurn<Answer>(act: () => Promise<Answer>, stopping: AbortSignal): Promise<Answer | undefined>;
 }
 
 type State = "asleep" | "quiet" | "lively";
 const LIVELINESS: Record<State, number> = { asleep: 0, quiet: 1, lively: 2 };
 
-export function createQuiet(clock: Pick<Clock, "steadyMs">): Quiet {
+export function createQuiet(clock: Pick<Clock, "steadyMs" | "sleep">): Quiet {
   let workMs = clock.steadyMs();
   let callsMs = workMs;
   let hasShares = true;
@@ -77,15 +82,26 @@ export function createQuiet(clock: Pick<Clock, "steadyMs">): Quiet {
     return state === "quiet" && purpose === "work" ? Math.max(ms * QUIET_FACTOR, QUIET_MS) : ms;
   }
 
-  async function inTurn<Answer>(act: () => Promise<Answer>): Promise<Answer> {
+  /** Who hangs keeps nobody waiting for long, and not at all once there is something to do. */
+  async function waitFor(before: Promise<unknown>, stopping: AbortSignal): Promise<void> {
+    if (stopping.aborted) return;
+    const over = new AbortController();
+    stopping.addEventListener("abort", () => over.abort(), { signal: over.signal });
+    await Promise.race([before, livened.promise, clock.sleep(TURN_MS, over.signal)]);
+    over.abort();
+  }
+
+  async function inTurn<Answer>(
+    act: () => Promise<Answer>,
+    stopping: AbortSignal,
+  ): Promise<Answer | undefined> {
     if (state !== "asleep") return await act();
     const before = last;
     const { promise, resolve } = Promise.withResolvers<void>();
     last = promise;
     try {
-      // Who hangs keeps nobody waiting once there is something to do.
-      await Promise.race([before, livened.promise]);
-      return await act();
+      await waitFor(before, stopping);
+      return stopping.aborted ? undefined : await act();
     } finally {
       resolve();
     }
