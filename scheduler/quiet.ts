@@ -117,8 +117,14 @@ export function createQuiet(clock: Pick<Clock, "steadyMs" | "sleep">): Quiet {
   };
 }
 
+/** Who wakes by so little before a round, as a timer may, has come with it. */
+const EARLY_MS = 1_000;
+
 /** How long until the next multiple of a period: loops that rest as long wake together. Pure. */
-export const untilRound = (everyMs: number, nowMs: number): number => everyMs - (nowMs % everyMs);
+export function untilRound(everyMs: number, nowMs: number): number {
+  const leftMs = everyMs - (nowMs % everyMs);
+  return leftMs < EARLY_MS ? leftMs + everyMs : leftMs;
+}
 
 /** Of a run that failed while nothing seemed to go on. A listener that polls calls again and again, whatever has happened. */
 export function stirAtFailures(listener: Pick<Listener, "on">, quiet: Quiet): void {
