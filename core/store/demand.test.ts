@@ -3,7 +3,7 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { NO_LIMITS, UNTIL_RESUMED } from "../domain/queue.ts";
-import { readDemand, totalDemand } from "./demand.ts";
+import { glanceAtDemand, readDemand, totalDemand } from "./demand.ts";
 import { newId } from "./ids.ts";
 import { grantPermits } from "./limits/grant-permits.ts";
 import { BITE, lineUpPaused } from "./limits/line-up-paused.ts";
@@ -98,6 +98,21 @@ test("what comes within the time asked for is counted: tasks, staged runs and re
   assert.equal((await readDemand(store, 600_000)).upcomingRuns, 4);
   assert.equal((await readDemand(store, 60_000)).upcomingRuns, 2);
   assert.deepEqual(await readDemand(store, 10_000), NOTHING);
+});
+
+test("a glance looks for the next instant only for who can rest until then", async () => {
+  const namespaceId = await newNamespace();
+  const at = new Date(Date.now() + 100_000);
+  const input = httpTask({ kind: "once", at: at.toISOString() });
+  await createTask(store, { namespaceId, input, now: new Date() });
+  const glance = async (aheadMs: number) => {
+    const { isAny, hasServing, nextAt } = await glanceAtDemand(store, aheadMs);
+    return { isAny, hasServing, nextAt };
+  };
+  assert.deepEqual(await glance(60_000), { isAny: false, hasServing: false, nextAt: at });
+  assert.deepEqual(await glance(200_000), { isAny: true, hasServing: false, nextAt: null });
+  await makeWorker(db);
+  assert.deepEqual(await glance(60_000), { isAny: false, hasServing: true, nextAt: null });
 });
 
 test("what stands in a paused queue wants no worker until the pause is over", async () => {

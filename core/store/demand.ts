@@ -44,7 +44,7 @@ export interface DemandGlance {
   isAny: boolean;
   /** Whether workers stand that take work from the queue. */
   hasServing: boolean;
-  /** When the next of what is planned is due, as far as is known. */
+  /** When the next of what is planned is due, as far as is known; null also where nobody rests until then. */
   nextAt: Date | null;
 }
 
@@ -61,11 +61,12 @@ export async function glanceAtDemand({ pool }: QueryScope, aheadMs: number): Pro
   ];
   const { rows } = await pool.query<DemandGlance>({
     name: `demand-glance-${Math.ceil(aheadMs)}`,
-    text: `SELECT ${NOW} AS at, ${wanted.map((each) => `EXISTS (SELECT FROM ${each})`).join(" OR ")} AS "isAny",
-      EXISTS (SELECT FROM workers WHERE ${SERVING}) AS "hasServing",
-      least((SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}),
-        (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled'),
-        (SELECT min(next_run_at) FROM tasks WHERE state = 'active')) AS "nextAt"`,
+    text: `SELECT glance.*, CASE WHEN NOT "isAny" AND NOT "hasServing" THEN
+        least((SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}),
+          (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled'),
+          (SELECT min(next_run_at) FROM tasks WHERE state = 'active')) END AS "nextAt"
+      FROM (SELECT ${NOW} AS at, ${wanted.map((each) => `EXISTS (SELECT FROM ${each})`).join(" OR ")} AS "isAny",
+        EXISTS (SELECT FROM workers WHERE ${SERVING}) AS "hasServing" OFFSET 0) AS glance`,
   });
   return rows[0]!;
 }
