@@ -2,7 +2,10 @@
 
 /** Occurrences are staged this much before their instant. */
 export const STAGE_AHEAD_MS = 1_000;
-/** No sleep of a scheduler is longer: whoever made something due may have died before it could ring. */
+/**
+ * Staging sleeps no longer: whoever made something due may have died before it could ring. Where a scheduler has nothing to
+ * do it sleeps longer, but then its look each second sees what comes to be due.
+ */
 export const MAX_SLEEP_MS = 5_000;
 
 /** Twice as long as it may take a scheduler to look by itself, and as it stages ahead. */

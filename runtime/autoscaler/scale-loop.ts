@@ -27,7 +27,7 @@ export interface ScaleParts {
   limits: ScaleLimits;
   /** Of a worker that is started here. */
   slots: number;
-  /** How long before an instant its workers are wanted: looks come at least twice as often. */
+  /** How long before an instant its workers are wanted: looks come at least twice as often, but at rest in time for the next. */
   aheadMs: number;
   clock: Clock;
   on: {
