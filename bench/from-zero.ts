@@ -63,6 +63,7 @@ export async function measureFromZero(
     const processStartMs = spreadOf(startsMs);
     const latenessMs: number[] = [];
     for (let index = 0; index < count; index += 1) {
+      await untilNobodyWorks(autoscaler.port);
       const at = new Date(Date.now() + KNOWN_AHEAD_MS).toISOString();
       const { startedMs, scheduledMs } = await publish({ ...anyBody, schedule: { at } });
       latenessMs.push(startedMs - scheduledMs);
