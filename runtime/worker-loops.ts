@@ -1,6 +1,7 @@
 /**
  * What a worker does again and again: it renews its lease, tells of its load, and looks behind its bells. One that has no
- * run does all of it each third of its lease, and looks every five seconds where that is longer: what an idle installation costs is how often its processes are woken.
+ * run does all of it each third of its lease, and looks every five seconds where that is longer: what an idle installation
+ * costs is how often its processes are woken.
  */
 import type { Clock } from "../core/clock.ts";
 import type { Store } from "../core/store/database.ts";

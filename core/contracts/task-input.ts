@@ -72,7 +72,7 @@ export const newTask = (now: () => Date) => ({
 export type NewTaskContract = ReturnType<typeof newTask>;
 
 /** What `newTaskInput` makes of it, sooner, where nothing is wrong with it; undefined: that is to look, and to say what is. */
-export function createNewTaskReader(now: () => Date): (given: unknown) => NewTaskInput | undefined {
+function createNewTaskReader(now: () => Date): (given: unknown) => NewTaskInput | undefined {
   const read = createQuickReader({
     shapeOf: (type: TaskType) => shapeOf(type, now, NEW),
     policyFields: Object.keys(policyFields),

@@ -1,6 +1,6 @@
 /**
  * A transport that is connected beside the work: who can find its runs in the table need not wait for a broker.
- * States: idle → connecting → (failed → waiting → connecting …) → connected → closed. The first use begins it, or
+ * States: idle → (resting →) connecting → (failed → waiting → connecting …) → connected → closed. The first use begins it, or
  * `connect`. What is rung while a try is under way waits for that try; what is rung between two tries is refused. A
  * connection mends itself; consumers are supervised (supervise-consumer.ts).
  */
