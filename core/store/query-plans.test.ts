@@ -659,6 +659,18 @@ for (const count of [0, 1, 5_000]) {
   });
 }
 
+test("a list of runs plans for no day that is yet to come", async () => {
+  const inThreeDays = new Date(now.getTime() + 3 * 86_400_000).toISOString().slice(0, 10).replaceAll("-", "");
+  for (const filter of [{}, { taskId: id }, { state: ["failed"] }, { trigger: "manual" }] as RunFilter[]) {
+    const statements = await record((s) => listRuns(s, callingNamespaceId, filter, { limit: 50 }));
+    const tables = (await Promise.all(statements.map(explain)))
+      .flat()
+      .flatMap((node) => node["Relation Name"] ?? []);
+    assert.ok(tables.includes(TODAY), `${JSON.stringify(filter)}: ${tables.join(", ")}`);
+    assert.ok(!tables.includes(`task_runs_${inThreeDays}`), JSON.stringify(filter));
+  }
+});
+
 test("the index of claimable runs holds those and no others, in the order of claims", async () => {
   const text = `SELECT id FROM task_runs_open WHERE ${CLAIMABLE} AND ${isDue("$1::int")} ORDER BY ${OLDEST_FIRST} LIMIT 10`;
   const nodes = await explain({ text, values: [0], isPlanned: false });

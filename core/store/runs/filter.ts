@@ -51,7 +51,8 @@ const OPEN_PART = sql`task_runs_open`;
 const RUNNING_PART = sql`(SELECT * FROM task_runs_open WHERE state = 'running' OFFSET 0)`;
 /** Those that are to be completed by somebody else take no slot, but have an index of their own as well. */
 const DEFERRED_PART = sql`(SELECT * FROM task_runs_open WHERE state = 'deferred' OFFSET 0)`;
-const FINISHED = sql`r.finished_at < 'infinity'`;
+/** Days are made ahead, and those to come need not be planned for. A day more than now: clocks differ. */
+const endedByNow = () => sql`r.finished_at < ${new Date(Date.now() + DAY_MS)}`;
 /** Open rows are at hand, and a backlog stands before all that has ended. */
 export const MAX_OPEN_ROWS = 25_000;
 const DAY_MS = 86_400_000;
@@ -67,6 +68,7 @@ export async function planRunWalks(
   const filters: ToConditions = (left) => conditionsOf(namespaceId, left);
   const bounds = [sql`r.namespace_id = ${namespaceId}`, ...filters({ from, to })];
   const days = from ? [...bounds, endedSince(firstIdOf(from))] : bounds;
+  const openOrEnded = sql`(r.finished_at = 'infinity' OR ${endedByNow()})`;
   const ofDays = (where: Condition[], left: RunFilter): Walk => ({
     from: WHOLE,
     where: [...days, ...where],
@@ -77,13 +79,13 @@ export async function planRunWalks(
   const isOpen = rest.state?.every((state) => OPEN.has(state));
   const { taskId, ...besidesTask } = rest;
   if (taskId !== undefined) {
-    const walk = ofDays([endedSince(taskId), ...filters({ taskId })], besidesTask);
+    const walk = ofDays([openOrEnded, endedSince(taskId), ...filters({ taskId })], besidesTask);
     return [isOpen ? { ...walk, from: OPEN_PART } : walk];
   }
-  if (filters(rest).length === 0) return [ofDays([], {})];
+  if (filters(rest).length === 0) return [ofDays([openOrEnded], {})];
   const open = planOpen(rest, bounds, filters);
   if (isOpen) return open;
-  const ofEnded: OfDays = (where, left) => ofDays([FINISHED, ...where], left);
+  const ofEnded: OfDays = (where, left) => ofDays([endedByNow(), ...where], left);
   return [...open, ...(await planFinished(db, namespaceId, rest, filters, ofEnded))];
 }
 
