@@ -63,7 +63,9 @@ const PAGE = { limit: 50, order: "desc" as const };
 const BEGIN_MS = 3_000;
 const PER_SECOND = 20;
 
-const server = await startTestPostgres();
+/** Very many rows are filled in, and found, in memory. */
+const LARGE = { shared_buffers: "4GB", maintenance_work_mem: "1GB", max_wal_size: "16GB" };
+const server = await startTestPostgres(undefined, LARGE);
 const open = (applicationName: string) =>
   openStore({
     ...{ databaseUrl: server.address, applicationName, maxConnections: 1, onError: console.error },

@@ -25,12 +25,16 @@ const QUICK_AND_LOSSY = {
   max_connections: "300",
 };
 
-export async function startTestPostgres(signal?: AbortSignal): Promise<TestServer> {
+/** @param settings of the server, besides those of tests */
+export async function startTestPostgres(
+  signal?: AbortSignal,
+  settings: Record<string, string> = {},
+): Promise<TestServer> {
   const folder = await makeFolder();
   try {
     const server = await startEmbeddedPostgres({
       dataDir: folder,
-      settings: QUICK_AND_LOSSY,
+      settings: { ...QUICK_AND_LOSSY, ...settings },
       ...(signal ? { signal } : {}),
     });
     return guarded(server.url, server.pid, "SIGQUIT", folder, () => server.stop());
