@@ -103,10 +103,13 @@ async function withoutIndexes(client: pg.Client, table: string, work: () => Prom
     [table],
   );
   await client.query(`DROP INDEX ${rows.map(({ name }) => name).join(", ")}`);
-  await work();
-  for (const { name, definition } of rows) {
-    tell(`making ${name}`);
-    await client.query(definition);
+  try {
+    await work();
+  } finally {
+    for (const { name, definition } of rows) {
+      tell(`making ${name}`);
+      await client.query(definition);
+    }
   }
 }
 

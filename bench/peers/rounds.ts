@@ -35,6 +35,12 @@ export interface Result {
   samples: Measured[];
 }
 
+/**
+ * As many items before the first round, of each system: V8 compiles what is often run in the background, for some ten
+ * thousand items long, and until then they cost several times as much. Who is bought for a herd has been up for days.
+ */
+export const WARM_UP_ROUNDS = 2;
+
 export interface RoundsPlan {
   rounds: number;
   items: number;

@@ -4,7 +4,7 @@ import { type Bellhop, demandRecorded, openBellhop } from "../bellhop.ts";
 import { type CalledFunction, MEDIUM, TRIVIAL } from "../called-functions.ts";
 import { beginCosts } from "../costs.ts";
 import { type Caller, callInFlight, callOf, callOneAtATime, openCaller } from "../http-caller.ts";
-import { type Entrant, type Figures, runRounds } from "../rounds.ts";
+import { type Entrant, type Figures, runRounds, WARM_UP_ROUNDS } from "../rounds.ts";
 import { openWorkerd } from "../workerd.ts";
 import type { PeerCase } from "./case.ts";
 
@@ -69,7 +69,6 @@ function entrantsOfBellhop(bellhop: Bellhop, caller: Caller): Entrant[] {
   });
 }
 
-const WARM_UP_SHARE = 0.2;
 
 export const CALLS: PeerCase = {
   name: "calls",
@@ -103,7 +102,7 @@ export const CALLS: PeerCase = {
     entrants.push(...entrantsOfBellhop(bellhop, caller));
     const order = WORKS.map(({ title }) => title);
     entrants.sort((a, b) => order.indexOf(a.work) - order.indexOf(b.work));
-    const warmUpItems = Math.ceil(runs * WARM_UP_SHARE);
-    return await runRounds(entrants, { rounds, items: runs, warmUpItems }, tell);
+    const plan = { rounds, items: runs, warmUpItems: runs * WARM_UP_ROUNDS };
+    return await runRounds(entrants, plan, tell);
   },
 };

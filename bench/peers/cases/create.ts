@@ -3,13 +3,12 @@ import { forEachConcurrently } from "../../stats.ts";
 import { BATCH, type Bellhop, createBatches, openBellhop } from "../bellhop.ts";
 import { beginCosts } from "../costs.ts";
 import { findLibraries, type JobSystem } from "../job-systems.ts";
-import { type Entrant, type Measured, runRounds } from "../rounds.ts";
+import { type Entrant, type Measured, runRounds, WARM_UP_ROUNDS } from "../rounds.ts";
 import type { PeerCase } from "./case.ts";
 
 const CALLERS = 64;
 const BATCHES_IN_FLIGHT = 4;
 const AHEAD_MS = 30 * 86_400_000;
-const WARM_UP_SHARE = 0.2;
 
 export const SINGLE = "jobs made one by one";
 export const BULK = "jobs made a thousand at a time";
@@ -87,7 +86,7 @@ export const CREATE: PeerCase = {
       ...systems.map((system) => jobsOf(work, system)),
       tasksOf(work, bellhop),
     ]);
-    const warmUpItems = Math.ceil(runs * WARM_UP_SHARE);
-    return await runRounds(entrants, { rounds, items: runs, warmUpItems }, tell);
+    const plan = { rounds, items: runs, warmUpItems: runs * WARM_UP_ROUNDS };
+    return await runRounds(entrants, plan, tell);
   },
 };

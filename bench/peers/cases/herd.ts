@@ -6,12 +6,11 @@ import { type Bellhop, type Broker, createBatches, demandRuns, openBellhop, open
 import { beginCosts } from "../costs.ts";
 import { createHerdMaker } from "../due-instant.ts";
 import { findLibraries, type JobSystem } from "../job-systems.ts";
-import { type Entrant, type Measured, runRounds } from "../rounds.ts";
+import { type Entrant, type Measured, runRounds, WARM_UP_ROUNDS } from "../rounds.ts";
 import type { CaseOptions, PeerCase } from "./case.ts";
 
 const IN_FLIGHT = 4;
 const BATCH = 1_000;
-const WARM_UP_SHARE = 0.2;
 
 export function herdOfJobs(work: string, { name, client, worker, ...system }: JobSystem): Entrant {
   const makeAhead = createHerdMaker();
@@ -133,7 +132,7 @@ export const HERD: PeerCase = {
   purpose: "no-op jobs that are all due at one instant: drain, lateness",
   async run(opened, options) {
     const { rounds, runs, tell } = options;
-    const warmUpItems = Math.ceil(runs * WARM_UP_SHARE);
-    return await runRounds(await openEntrants(opened, options), { rounds, items: runs, warmUpItems }, tell);
+    const plan = { rounds, items: runs, warmUpItems: runs * WARM_UP_ROUNDS };
+    return await runRounds(await openEntrants(opened, options), plan, tell);
   },
 };
