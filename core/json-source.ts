@@ -38,7 +38,7 @@ export function writeJson(value: unknown): string {
   met = sources;
   try {
     const text = JSON.stringify(value);
-    if (place === undefined) return text;
+    if (sources.length === 0) return text;
     const [begin, ...rest] = text.split(`"${place}"`);
     return begin + rest.map((after, index) => sources[index] + after).join("");
   } finally {
