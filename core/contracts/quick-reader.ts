@@ -56,9 +56,19 @@ export function createQuickReader(parts: QuickParts): (given: unknown) => QuickT
     return types.get(type);
   }
 
+  /** One caller's tasks mostly give the same fields, in the same order. */
+  let last: { type: unknown; names: readonly string[]; plan: Plan } | undefined;
+
   function findPlan(given: object): Plan | undefined {
     const type: unknown = Reflect.get(given, "type");
-    const names = Object.keys(given).sort();
+    const names = Object.keys(given);
+    if (last && last.type === type && areSame(last.names, names)) return last.plan;
+    const plan = findPlanOf(type, names.toSorted());
+    if (plan) last = { type, names, plan };
+    return plan;
+  }
+
+  function findPlanOf(type: unknown, names: string[]): Plan | undefined {
     const key = JSON.stringify([type, names]);
     const known = plans.get(key);
     if (known) return known;
@@ -157,6 +167,9 @@ function makePlan(
 
 const pick = (from: object, names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [name, Reflect.get(from, name) as unknown]));
+
+const areSame = (some: readonly string[], others: readonly string[]): boolean =>
+  some.length === others.length && some.every((name, index) => name === others[index]);
 
 const holdsInfinity = (value: unknown): boolean =>
   typeof value === "number"
