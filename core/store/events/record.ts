@@ -4,6 +4,7 @@
  */
 import type { Task } from "../../contracts/task-output.ts";
 import type { KeptEventType, TaskEvent } from "../../domain/events.ts";
+import { createInstantWriter } from "../../instant-text.ts";
 import type { QueryScope } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { atLeastAfter, CURRENT_XID } from "../xid.ts";
@@ -52,8 +53,13 @@ export const tellRedriven = (source: string) =>
   `told AS (${tellRuns({ type: "run.queued", source, xid: CURRENT_XID, error: "NULL::jsonb" })})`;
 
 /** The data of a row `g` of `tellCreated`: as `tellTasks` has it. */
-export const toCreatedData = ({ name, spec, state, pausedReason, nextRunAt }: Task): string =>
-  toJsonText({ name, type: spec.type, state, pausedReason, nextRunAt });
+export function toCreatedData({ name, spec, state, pausedReason, nextRunAt }: Task): string {
+  const [nameText, reason] = [toJsonText(name), toJsonText(pausedReason)];
+  const nextText = nextRunAt ? `"${writeNextRunAt(nextRunAt)}"` : "null";
+  return `{"name":${nameText},"type":"${spec.type}","state":"${state}","pausedReason":${reason},"nextRunAt":${nextText}}`;
+}
+
+const writeNextRunAt = createInstantWriter();
 
 /** The part of a statement that tells of the tasks that a CTE `made` holds, of rows (id, told) of a CTE `given`. */
 export const TELL_CREATED = `

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
+import type { TaskInput } from "../../contracts/task-input.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
 import type { Store } from "../database.ts";
 import { newId } from "../ids.ts";
@@ -77,20 +78,23 @@ test("one that is refused for whatever reason is refused alone", async () => {
 test("each has what was given for it, whatever it has in common with the others", async () => {
   const namespaces = [await newNamespace(), await newNamespace()];
   const [by, other] = [newId(), newId()];
-  const shapes: { given: GivenTask; by: string | null }[] = [
-    { given: {}, by: null },
-    { given: {}, by },
-    { given: {}, by: other },
-    { given: { labels: { team: "a" } }, by },
-    { given: { labels: { team: "b" }, priority: 3 }, by },
-    { given: { queue: "mail", concurrencyKey: "customer-7" }, by },
-    { given: { timeoutMs: 1_000, deadLetter: false, pauseAfterFailures: 3 }, by },
-    { given: { retry: { ...at().policy.retry, maxAttempts: 9 }, ttlMs: 60_000 }, by: other },
-    { given: { on: { failure: [{ type: "email", to: ["a@example.com"] }] } as never }, by },
+  // Of some it is the very same objects that they have in common.
+  const plain = at();
+  const shapes: { like: TaskInput; by: string | null }[] = [
+    { like: plain, by: null },
+    { like: plain, by },
+    { like: plain, by: other },
+    { like: { ...plain, labels: { team: "a" } }, by },
+    { like: { ...plain, labels: { team: "b" } }, by },
+    { like: at({ priority: 3 }), by },
+    { like: at({ queue: "mail", concurrencyKey: "customer-7" }), by },
+    { like: at({ timeoutMs: 1_000, deadLetter: false, pauseAfterFailures: 3 }), by },
+    { like: at({ retry: { ...plain.policy.retry, maxAttempts: 9 }, ttlMs: 60_000 }), by: other },
+    { like: { ...plain, on: { failure: [{ type: "email", to: ["a@example.com"] }] } as never }, by },
   ];
   const all = Array.from({ length: 72 }, (_, index) => {
-    const { given, by } = shapes[index % shapes.length]!;
-    const input = { ...at({ ...given, name: `task ${index}` }) };
+    const { like, by } = shapes[(index >> 2) % shapes.length]!;
+    const input = { ...like, name: `task ${index}` };
     // One that is refused has the others made in halves.
     const faulty = index === 31 ? at({ timeoutMs: -1 }) : undefined;
     return { id: newId(), namespaceId: namespaces[index % 2]!, input: faulty ?? input, by };

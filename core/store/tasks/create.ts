@@ -4,25 +4,21 @@
  */
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { Task } from "../../contracts/task-output.ts";
-import { placeInQueue } from "../../domain/limit-keys.ts";
 import { type CalendarDates, excludesInstants } from "../../domain/schedule/exclusions.ts";
 import { holdCalendarDates } from "../calendars/calendars.ts";
 import type { QueryScope, Store } from "../database.ts";
-import { TELL_CREATED, toCreatedData } from "../events/record.ts";
+import { TELL_CREATED } from "../events/record.ts";
 import { recordAtBirth, toExpectationText } from "../expectations/record.ts";
 import { createGatherer } from "../gather.ts";
 import { newId } from "../ids.ts";
-import { toJsonText } from "../json-text.ts";
 import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { chooseInsert } from "./choose-insert.ts";
-import { beginColumns } from "./cursor.ts";
 import { beginExclusion } from "./exclusions.ts";
 import { findFirst } from "./first-instant.ts";
 import { freeKey, takingKey } from "./keys.ts";
-import { toPolicyColumns } from "./policy-columns.ts";
-import { toSpecColumn } from "./spec-column.ts";
+import { toRow, toShape } from "./new-row.ts";
 
 /**
  * $1: a row of `tasks` each, with its run's id, where it has one at once, and what its event says. $2: what tasks made
@@ -221,7 +217,7 @@ interface BornTask {
   functionId: string | null;
   runId: string | null;
   traceparent: string | undefined;
-  /** One of `ROWS`, and what it has in common with others: members of JSON objects, and what ends them. */
+  /** One of `ROWS`, and what it has in common with others (new-row.ts). */
   row: string;
   shape: string;
 }
@@ -247,34 +243,8 @@ function beBorn(given: NewTask, dates?: CalendarDates): BornTask {
     createdAt: now,
     updatedAt: now,
   };
-  const { policy, retry, ...columns } = toPolicyColumns(input.policy);
-  const { next_run_at, jitter_offset_ms, runs_left } = beginColumns(input.schedule, id, nextRunAt);
-  const { limitKeys, ...place } = placeInQueue(namespaceId, input.policy);
-  const row = toMembers(
-    {
-      ...{ id, name: set(input.name), function_id: set(functionId), schedule: input.schedule },
-      ...{ made_at: now, next_run_at: set(next_run_at), run_id: set(runId), traceparent },
-      ...{ jitter_offset_ms: set(jitter_offset_ms), runs_left: set(runs_left), limit_keys: set(limitKeys) },
-    },
-    { spec: toSpecColumn(input.spec), told: toCreatedData(task) },
-  );
-  const shape = toMembers(
-    {
-      ...{ namespace_id: namespaceId, type: input.spec.type, created_by: set(by), ...columns },
-      ...{ labels: input.labels, on_end: set(input.on), queue: set(place.queue), priority: place.priority },
-    },
-    { policy, retry },
-  );
-  return { task, functionId, runId, traceparent, row, shape };
-}
-
-/** A column that is left out is null: to write, send and read that takes time. */
-const set = <Value>(value: Value | null): Value | undefined => value ?? undefined;
-
-/** An object's JSON text without what begins it; `texts` are JSON already. */
-function toMembers(values: object, texts: Record<string, string>): string {
-  const members = Object.entries(texts).map(([name, text]) => `"${name}":${text}`);
-  return `${toJsonText(values).slice(1, -1)},${members.join(",")}}`;
+  const facts = { functionId, runId, traceparent };
+  return { task, ...facts, row: toRow(task, facts), shape: toShape(task, by) };
 }
 
 function toCreated({ task, runId, traceparent }: BornTask, inserted: InsertedRun): CreatedTask {
