@@ -45,9 +45,9 @@ export function createApp(parts: ApiParts, features: readonly Feature[] = apiFea
   app.use(measureRequests(metrics));
   // Not of functions' own URLs: who calls them need not know of the API.
   const errorsAddress = toAddress(ERRORS_PATH, parts.publicUrl);
-  app.use("/v1/*", async (context, next) => {
+  app.use("/v1/*", (context, next) => {
     context.set("errorsAddress", errorsAddress);
-    await next();
+    return next();
   });
   mountRoutes(
     app,

@@ -6,6 +6,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { BellhopError } from "../../core/errors.ts";
 import type { KeyOwner } from "../../core/store/keys.ts";
 import type { ApiEnv } from "../environment.ts";
+import { headerOf } from "../http/header-of.ts";
 import { actIn, NAMESPACE_HEADER } from "./act-in.ts";
 import type { Keyring } from "./keyring.ts";
 
@@ -16,7 +17,7 @@ export interface ShownKey {
 }
 
 export function readKey(context: Context): ShownKey {
-  const own = context.req.header("bellhop-key");
+  const own = headerOf(context, "bellhop-key");
   if (own !== undefined) return { key: own, isOwnHeader: true };
   return { key: bearerOf(context), isOwnHeader: false };
 }
@@ -46,7 +47,7 @@ const unauthenticated = (message: string) => new BellhopError("unauthenticated",
 export async function authenticate(keyring: Keyring, context: Context<ApiEnv>): Promise<void> {
   const { owner, refusal } = await identify(keyring, readKey(context));
   if (refusal) throw refusal;
-  context.set("owner", await actIn(keyring, owner, context.req.header(NAMESPACE_HEADER)));
+  context.set("owner", await actIn(keyring, owner, headerOf(context, NAMESPACE_HEADER)));
 }
 
 /** 401 without a valid key. */

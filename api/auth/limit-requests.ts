@@ -15,7 +15,7 @@ export const rateOf = ({ scopes, limits }: KeyOwner): RequestRate | undefined =>
 
 /** 429 for who asks more often than he may; says how much is left in any case. */
 export function limitRequests(rates: RequestRates): MiddlewareHandler<ApiEnv> {
-  return async (context, next) => {
+  return (context, next) => {
     const owner = context.get("owner");
     const rate = rateOf(owner);
     if (rate)
@@ -25,7 +25,7 @@ export function limitRequests(rates: RequestRates): MiddlewareHandler<ApiEnv> {
         rates.take(bucketOf(owner), rate),
         rate,
       );
-    await next();
+    return next();
   };
 }
 

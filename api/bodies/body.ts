@@ -10,6 +10,7 @@ import type { Shares } from "../../core/shares.ts";
 import { newId } from "../../core/store/ids.ts";
 import type { Edge } from "../edge/edge.ts";
 import { type ApiEnv, incomingOf, ownIncomingOf } from "../environment.ts";
+import { headerOf } from "../http/header-of.ts";
 import { toInputError } from "../http/problem.ts";
 import { findCrowdedField } from "./bounds.ts";
 import { announcedBytes, holdBytes, receiveBody, takeArrived } from "./receive-body.ts";
@@ -71,7 +72,7 @@ export function limitBody(
 
 /** What a body swells to would be counted by nobody; JSON of two megabytes needs no encoding. */
 function refuseEncoding(context: Context): void {
-  const coding = context.req.header("content-encoding")?.trim().toLowerCase() ?? "";
+  const coding = headerOf(context, "content-encoding")?.trim().toLowerCase() ?? "";
   if (coding === "" || coding === "identity") return;
   context.header("accept-encoding", "identity");
   const message = `The body is sent with "Content-Encoding: ${shortenName(coding)}"; send it without an encoding.`;

@@ -11,6 +11,7 @@ import type { Transaction } from "../../core/store/transaction.ts";
 import { holdBody } from "../bodies/hold-body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { hashContent } from "./content-hash.ts";
+import { headerOf } from "./header-of.ts";
 import { inOneTransaction } from "./in-one-transaction.ts";
 
 export interface Entity {
@@ -80,7 +81,7 @@ interface Conditional {
 export function refuseConditions(context: Context<ApiEnv>, { method, entity }: Conditional): void {
   const headers = method === "GET" ? ["If-Match"] : ["If-Match", "If-None-Match"];
   for (const name of headers) {
-    const value = context.req.header(name);
+    const value = headerOf(context, name.toLowerCase());
     if (value === undefined || (entity && isReadable(value))) continue;
     const why = entity
       ? "is not `*` or a list of tags in quotes"
@@ -90,8 +91,8 @@ export function refuseConditions(context: Context<ApiEnv>, { method, entity }: C
 }
 
 /** Of a change. */
-export const hasCondition = ({ req }: Context<ApiEnv>): boolean =>
-  req.header("if-match") !== undefined || req.header("if-none-match") !== undefined;
+export const hasCondition = (context: Context<ApiEnv>): boolean =>
+  headerOf(context, "if-match") !== undefined || headerOf(context, "if-none-match") !== undefined;
 
 type Respond = (parts: ApiParts) => Promise<Response>;
 

@@ -9,6 +9,7 @@ import type { Json } from "../../core/json.ts";
 import { writeJson } from "../../core/json-source.ts";
 import type { IdempotentRequest } from "../../core/store/idempotency.ts";
 import type { ApiEnv } from "../environment.ts";
+import { headerOf } from "./header-of.ts";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 const HEADER = "idempotency-key";
@@ -20,7 +21,7 @@ export function readIdempotencyKey(
   headers: readonly string[] = [HEADER],
 ): string | undefined {
   for (const name of headers) {
-    const key = context.req.header(name);
+    const key = headerOf(context, name);
     if (key === undefined) continue;
     if (KEY.test(key)) return key;
     const message = `${name} is 1 to 255 visible ASCII characters.`;

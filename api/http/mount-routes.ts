@@ -18,6 +18,7 @@ import {
   refuseConditions,
   tagOf,
 } from "./entity.ts";
+import { headerOf } from "./header-of.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
 import { answerProblem } from "./problem.ts";
 import { withAddresses } from "./public-address.ts";
@@ -41,23 +42,23 @@ export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: 
       const prepared = prepareAnswer(context, route, answer);
       return toResponse(context, prepared, { keepsSource, publicUrl: parts.publicUrl });
     };
-    const respondWhere = async (context: Context<ApiEnv>, given: ApiParts): Promise<Response> => {
+    const respondWhere = (context: Context<ApiEnv>, given: ApiParts): Promise<Response> => {
       const { entity, method } = route;
-      if (!entity || method === "GET" || !hasCondition(context)) return await respond(context, given);
+      if (!entity || method === "GET" || !hasCondition(context)) return respond(context, given);
       const params = context.req.param() as Record<string, string>;
       const lockFirst = (inside: ApiParts, tx: Transaction) =>
         lockChanged(route, { parts: inside, owner: context.get("owner"), params, query: undefined }, tx);
       const respondInside = (inside: ApiParts) => respond(context, inside);
-      return await answerUnderConditions(context, given, entity, respondInside, lockFirst);
+      return answerUnderConditions(context, given, entity, respondInside, lockFirst);
     };
     const isKept = keepsAnswers(route);
     if (isKept && access === null) throw new Error(`${route.operationId} has no owner to keep answers for`);
-    app.on(route.method, route.path, async (context) => {
+    app.on(route.method, route.path, (context) => {
       if (access !== null && access !== "any") demandAccess(context, route, access);
       if (takesConditions(route)) refuseConditions(context, route);
       const key = isKept ? readIdempotencyKey(context) : undefined;
-      if (key === undefined) return await respondWhere(context, parts);
-      return await answerOnce(context, parts, key, (given) => respondWhere(context, given));
+      if (key === undefined) return respondWhere(context, parts);
+      return answerOnce(context, parts, key, (given) => respondWhere(context, given));
     });
   }
 }
@@ -125,7 +126,7 @@ const PREFERS_MINIMAL = /(?:^|[,\s])return\s*=\s*"?minimal"?\s*(?:[,;]|$)/i;
 
 /** A 201 without a body is still one; a 200 without one is a 204. */
 function toMinimal(context: Context, answer: AnswerFacts): AnswerFacts {
-  if (!PREFERS_MINIMAL.test(context.req.header("prefer") ?? "")) return answer;
+  if (!PREFERS_MINIMAL.test(headerOf(context, "prefer") ?? "")) return answer;
   const { status, headers } = answer;
   return {
     status: status === 200 ? 204 : status,

@@ -4,7 +4,7 @@
  * overloaded it had gone. So is who comes while others have not taken what was made for them.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { MiddlewareHandler } from "hono";
+import type { MiddlewareHandler, Next } from "hono";
 import type { Store } from "../../core/store/database.ts";
 import type { Edge } from "../edge/edge.ts";
 import { MAX_UNTAKEN_BYTES } from "../edge/untaken-responses.ts";
@@ -19,21 +19,25 @@ export function shedLoad(
   { untaken }: Pick<Edge, "untaken">,
 ): MiddlewareHandler {
   const isLate = () => longestWaitMs() > LONGEST_WAIT_MS;
-  return async (_context, next) => {
+
+  /** While this process stood still it handed on no connection that had come back: those wait for it, not for the database. */
+  async function goOnUnlessLate(next: Next): Promise<void> {
+    await nextTurn();
+    if (!isLate()) return await next();
+    throw new BusyError(
+      "overloaded",
+      "There are more requests than the database can handle in time; try again in a moment.",
+      RETRY_AFTER_SECONDS,
+    );
+  }
+
+  return (_context, next) => {
     if (untaken.bytes() > MAX_UNTAKEN_BYTES)
       throw new BusyError(
         "overloaded",
         "Clients have too many unread bytes of responses from this API; try again in a moment.",
         RETRY_AFTER_SECONDS,
       );
-    // While this process stood still it handed on no connection that had come back: those wait for it, not for the database.
-    if (isLate()) await nextTurn();
-    if (isLate())
-      throw new BusyError(
-        "overloaded",
-        "There are more requests than the database can handle in time; try again in a moment.",
-        RETRY_AFTER_SECONDS,
-      );
-    await next();
+    return isLate() ? goOnUnlessLate(next) : next();
   };
 }
