@@ -1,23 +1,31 @@
 /** queued → expired: runs that nobody has claimed within their task's ttl. */
 import { expired } from "../../domain/run-time-limits.ts";
+import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
 import { toJsonText } from "../json-text.ts";
 import { GRANTED } from "../limits/permits.ts";
 import { inTransaction } from "../transaction.ts";
 import { type EndedRun, endTaken } from "./end.ts";
 
+const IS_WAITING = "r.state = 'queued' AND r.claim_no = 0";
+const isOver = (ttlMs: string) =>
+  `coalesce(r.redriven_at, r.scheduled_for) + ${ttlMs} * interval '1 millisecond' <= statement_timestamp()`;
+
 /**
  * Of up to $2 open runs beyond $1, those that are over. Few tasks have a ttl, and no statement that makes or claims runs
- * pays for them: so it is a walk through what is open, in bounded steps.
+ * pays for them: so it is a walk through what is open, in bounded steps. Only what seems to be over is looked up again, to
+ * be locked.
  */
 const FIND = `
   WITH looked AS MATERIALIZED (
-    SELECT id FROM task_runs_open WHERE id > $1 ORDER BY id LIMIT $2
-  ), over AS MATERIALIZED (
+    SELECT id, task_id, state, claim_no, redriven_at, scheduled_for FROM task_runs_open WHERE id > $1 ORDER BY id LIMIT $2
+  ), late AS MATERIALIZED (
     SELECT r.id, (t.policy ->> 'ttlMs')::float8 AS ttl_ms
-    FROM looked l JOIN task_runs_open r ON r.id = l.id JOIN tasks t ON t.id = r.task_id
-    WHERE r.state = 'queued' AND r.claim_no = 0 AND t.policy ? 'ttlMs'
-      AND coalesce(r.redriven_at, r.scheduled_for) + (t.policy ->> 'ttlMs')::float8 * interval '1 millisecond' <= statement_timestamp()
+    FROM looked r JOIN tasks t ON ${byIndex("t.id", "r.task_id")}
+    WHERE ${IS_WAITING} AND t.policy ? 'ttlMs' AND ${isOver("(t.policy ->> 'ttlMs')::float8")}
+  ), over AS MATERIALIZED (
+    SELECT r.id, l.ttl_ms FROM late l JOIN task_runs_open r ON ${byIndex("r.id", "l.id")}
+    WHERE ${IS_WAITING} AND ${isOver("l.ttl_ms")}
     FOR UPDATE OF r SKIP LOCKED
   )
   SELECT (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS last, (SELECT count(*)::int FROM looked) AS looked,
