@@ -97,7 +97,7 @@ test("each has what was given for it, whatever it has in common with the others"
     const input = { ...like, name: `task ${index}` };
     // One that is refused has the others made in halves.
     const faulty = index === 31 ? at({ timeoutMs: -1 }) : undefined;
-    return { id: newId(), namespaceId: namespaces[index % 2]!, input: faulty ?? input, by };
+    return { id: newId(), namespaceId: namespaces[(index >> 1) % 2]!, input: faulty ?? input, by };
   });
   const outcomes = await makeAll(all);
   assert.deepEqual(

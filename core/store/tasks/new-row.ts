@@ -40,7 +40,7 @@ export function toRow(task: Task, { functionId, runId, traceparent }: RowFacts):
   return `${row}}`;
 }
 
-/** Of the task that was made before, and what that was made of: none of it is ever changed. */
+/** The shape of the task made last, and the objects it was made of, which nobody changes. */
 let last: { of: readonly unknown[]; shape: string } | undefined;
 
 /** One caller's tasks mostly have the very same policy, labels and so on, so this is the same text. */
