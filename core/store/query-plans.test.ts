@@ -67,7 +67,7 @@ import { removeExpiredTasks } from "./tasks/expire.ts";
 import { pauseTask } from "./tasks/pause-resume.ts";
 import { listTasks } from "./tasks/read.ts";
 import { listUpcoming } from "./tasks/upcoming.ts";
-import { ANY_TIME, deployFunction, finished, httpTask, retryAfter } from "./testing/samples.ts";
+import { ANY_TIME, deployFunction, finished, httpTask, line, retryAfter } from "./testing/samples.ts";
 import { stageDueTasks } from "./testing/stage-runs.ts";
 import { openTestStore } from "./testing/test-store.ts";
 import { inTransaction } from "./transaction.ts";
@@ -597,8 +597,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   },
   "a direct run that ended": {
     use: async (s) => {
-      await recordDirectRuns(s, id, [directRun]);
-      await recordDirectRuns(s, id, [directRun]);
+      for (const logs of [[], [line("once")], []]) await recordDirectRuns(s, id, [{ ...directRun, logs }]);
     },
     index: "run_fences_pkey",
   },
