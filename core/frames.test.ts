@@ -113,6 +113,40 @@ describe("FrameWriter", () => {
     assert.equal(chunks.at(-1), "f", "where turns take long, none is waited for");
   });
 
+  test("sends a frame at once where the last ones came alone, and gathers again as soon as they do not", async () => {
+    const chunks: string[] = [];
+    const stream = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        chunks.push(chunk.toString().replaceAll(/[^a-z]/g, ""));
+        done();
+      },
+    });
+    let nowMs = 0;
+    const writer = new FrameWriter(stream, 1_000, () => nowMs);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    for (const name of ["s", "t", "u", "v", "w", "a", "b", "c"]) {
+      nowMs += 2;
+      writer.write([name]);
+      assert.notEqual(chunks.at(-1), name);
+      await turn();
+      await turn();
+      assert.equal(chunks.at(-1), name);
+    }
+    for (const name of ["d", "e"]) {
+      nowMs += 2;
+      writer.write([name]);
+      assert.equal(chunks.at(-1), name);
+    }
+    for (const name of ["f", "g", "h"]) writer.write([name]);
+    assert.equal(chunks.at(-1), "e", "they come right after another");
+    await turn();
+    await turn();
+    assert.equal(chunks.at(-1), "fgh");
+    nowMs += 2;
+    writer.write(["i"]);
+    assert.equal(chunks.at(-1), "fgh", "a burst was there a moment ago");
+  });
+
   test("does not wait for a stream that is gone", async () => {
     const stream = new PassThrough({ highWaterMark: 8 });
     stream.on("error", () => {});

@@ -123,10 +123,12 @@ const GATHER_TURNS = 8;
 const GATHER_MS = 1;
 /** More than this goes at once. */
 const GATHER_BYTES = 65_536;
+/** After so many that came alone, each later than a frame may wait, the next is sent at once. */
+const LONE_FRAMES = 8;
 
 /**
  * Writes frames to a stream, those of a burst in one piece: a write costs more than a frame does, above all where it wakes
- * the other side.
+ * the other side. Where the last ones came alone the next does not wait: a caller that waits for each answer makes no bursts.
  */
 export class FrameWriter {
   readonly #stream: Writable;
@@ -137,6 +139,8 @@ export class FrameWriter {
   #gathered = 0;
   #turns = 0;
   #sinceMs = 0;
+  /** How many of the last frames came alone. */
+  #loneFrames = 0;
   readonly #nowMs: () => number;
   /** Shared by all who wait. */
   #drained: Promise<void> | undefined;
@@ -155,14 +159,18 @@ export class FrameWriter {
   /** False once the stream asks to wait for `drained()`; the frame is taken all the same. Throws FrameTooLargeError. */
   write(message: object, payload?: string): boolean {
     const frame = toFrame(message, this.#maxBytes, payload);
-    // Once the events of this turn are through: what they all have to say travels together.
-    if (this.#frames.length === 0) {
-      this.#sinceMs = this.#nowMs();
-      setImmediate(this.#gather);
-    }
     this.#frames.push(frame);
     this.#frameBytes += HEADER_BYTES + frame.bytes;
+    if (this.#frames.length === 1) this.#begin(this.#nowMs());
     return this.waitingBytes < this.#stream.writableHighWaterMark;
+  }
+
+  #begin(nowMs: number): void {
+    if (nowMs - this.#sinceMs < GATHER_MS) this.#loneFrames = 0;
+    this.#sinceMs = nowMs;
+    if (this.#loneFrames >= LONE_FRAMES) this.flush();
+    // Once the events of this turn are through: what they all have to say travels together.
+    else setImmediate(this.#gather);
   }
 
   readonly #gather = (): void => {
@@ -182,6 +190,7 @@ export class FrameWriter {
   flush(): void {
     if (this.#frames.length === 0) return;
     const encoded = encodeFrames(this.#frames, this.#frameBytes);
+    this.#loneFrames = this.#frames.length === 1 ? this.#loneFrames + 1 : 0;
     this.#frames = [];
     this.#frameBytes = this.#gathered = this.#turns = 0;
     if (!this.#stream.destroyed) this.#stream.write(encoded);
