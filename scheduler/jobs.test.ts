@@ -16,6 +16,7 @@ import { createBulk, findBulk } from "../core/store/bulk/bulk-actions.ts";
 import { CALLBACK_BATCH } from "../core/store/callbacks/make-callbacks.ts";
 import { askServer, createLeaseJudge } from "../core/store/contact.ts";
 import { newId } from "../core/store/ids.ts";
+import { LOOK_AHEAD_MS } from "../core/store/look-around.ts";
 import type { Channel, Notifier } from "../core/store/notify.ts";
 import { cancelRuns } from "../core/store/runs/cancel.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
@@ -703,7 +704,7 @@ describe("background jobs", () => {
       const stats = listJobs(LEASE_MS, quiet, aheadMs).find(({ name }) => name === "stats")!;
       return restAfter(stats, stats.everyMs, quiet);
     };
-    assert.deepEqual([restMs(0), restMs(3_000), restMs(3_001)], [30_000, 30_000, 5_000]);
+    assert.deepEqual([restMs(0), restMs(LOOK_AHEAD_MS), restMs(LOOK_AHEAD_MS + 1)], [30_000, 30_000, 5_000]);
   });
 
   it("stop waits for the job under way and starts no other", async (t) => {

@@ -11,6 +11,7 @@ import { jitterOffsetMs } from "../core/domain/schedule/jitter.ts";
 import { InstantNotFoundError } from "../core/domain/schedule/local-times.ts";
 import { nextOccurrence } from "../core/domain/schedule/occurrences.ts";
 import type { RepeatingSchedule } from "../core/domain/schedule/schedule.ts";
+import { HERD_AHEAD_MS, STAGE_AHEAD_MS } from "../core/domain/staging.ts";
 import { newId } from "../core/store/ids.ts";
 import { ensurePartitions } from "../core/store/partitions.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
@@ -87,7 +88,13 @@ const anyPolicy: Arbitrary<ModelPolicy> = fc.record({
 
 const anyDeed = ({ anySchedule: schedule }: Pace) =>
   fc.oneof(
-    { weight: 8, arbitrary: fc.record({ is: fc.constant("pass" as const) }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        is: fc.constant("pass" as const),
+        aheadMs: fc.constantFrom(STAGE_AHEAD_MS, STAGE_AHEAD_MS, HERD_AHEAD_MS),
+      }),
+    },
     { weight: 4, arbitrary: fc.record({ is: fc.constant("claim" as const) }) },
     {
       weight: 4,
@@ -204,7 +211,7 @@ class Told {
     // Of before a change there may be runs of another schedule.
     this.nowMs = Math.max(wantedMs, this.changedMs);
     // Beyond its end the oracle has not looked.
-    if (this.nowMs + 2 * SECOND_MS > this.toMs) return false;
+    if (this.nowMs + HERD_AHEAD_MS + SECOND_MS > this.toMs) return false;
     await this.tasks.setClock(new Date(this.nowMs));
     await this.act(pair, does);
     await this.compare();
@@ -215,8 +222,8 @@ class Told {
     const { id, model } = pair;
     const { nowMs, tasks } = this;
     if (does.is === "pass") {
-      for (const each of this.pairs) each.model.pass(nowMs);
-      await tasks.pass();
+      for (const each of this.pairs) each.model.pass(nowMs, does.aheadMs);
+      await tasks.pass(does.aheadMs);
     } else if (does.is === "claim") await this.claim();
     else if (does.is === "finish") await this.finish(pair, does.outcome);
     else if (does.is === "pause") assert.equal(await tasks.pause(id), model.pause(nowMs));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it, type TestContext, test } from "node:test";
 import { sql } from "kysely";
 import type { Clock } from "../core/clock.ts";
-import { MAX_SLEEP_MS, STAGE_AHEAD_MS } from "../core/domain/staging.ts";
+import { MAX_SLEEP_MS, STAGE_AHEAD_MS, STAGE_BATCH } from "../core/domain/staging.ts";
 import { claimRuns } from "../core/store/runs/claim.ts";
 import { finishAttempts } from "../core/store/runs/finish.ts";
 import { createTask } from "../core/store/tasks/create.ts";
@@ -11,7 +11,7 @@ import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { ASLEEP_MS, createQuiet } from "./quiet.ts";
-import { decideSleepMs, STAGE_BATCH, type StageReport, stagePass, startStageLoop } from "./stage.ts";
+import { decideSleepMs, type StageReport, stagePass, startStageLoop } from "./stage.ts";
 
 const NOW = new Date("2026-03-01T12:00:00Z");
 const inMs = (ms: number, from: Date = NOW) => new Date(from.getTime() + ms);
@@ -242,6 +242,27 @@ describe("staging", () => {
       staged.map(({ availableAt }) => availableAt),
       [inMs(4_000, start)],
     );
+  });
+
+  it("the loop stages a herd early enough to be through by its instant", async (t) => {
+    const { clock, asleep, staged } = startLoop(t);
+    await asleep();
+    const start = clock.now();
+    await seedOnce(9_000, start);
+    await sql`INSERT INTO tasks SELECT (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid()))).*
+      FROM tasks t, generate_series(2, ${4 * STAGE_BATCH})`.execute(db);
+    await clock.advance(MAX_SLEEP_MS);
+    assert.equal(
+      await asleep(),
+      2_000,
+      "four passes, of which each may take a quarter of a second, begin a second earlier",
+    );
+    assert.deepEqual(staged, []);
+    await clock.advance(2_000);
+    await asleep();
+    assert.equal(staged.length, 4 * STAGE_BATCH);
+    assert.equal(await countRuns(), 4 * STAGE_BATCH);
+    assert.equal(clock.now().getTime() - start.getTime(), 7_000);
   });
 
   it("wake ends the sleep", async (t) => {

@@ -1,6 +1,6 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
-import { MAX_SLEEP_MS, STAGE_AHEAD_MS } from "../core/domain/staging.ts";
+import { MAX_SLEEP_MS, STAGE_AHEAD_MS, STAGE_BATCH } from "../core/domain/staging.ts";
 import { type Loop, startLoop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import type { DailyLimits } from "../core/store/daily-limits.ts";
@@ -18,9 +18,9 @@ import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
 import { createClockMover } from "./move-clock.ts";
 import { NEVER_QUIET, type Quiet } from "./quiet.ts";
+import { createStageAhead } from "./stage-ahead.ts";
 import { traceStaging } from "./trace-staging.ts";
 
-export const STAGE_BATCH = 1_000;
 /** Who ends a run that another waits for wakes the scheduler: this often it looks where that is lost. */
 const TURN_MS = 1_000;
 
@@ -37,6 +37,7 @@ export interface StageReport {
   more: boolean;
 }
 
+/** @param aheadMs how long before their instants tasks are staged; of retries it is always a second */
 export async function stagePass(
   store: Store,
   clock: Clock,
@@ -44,18 +45,19 @@ export async function stagePass(
   time: ScheduleTime = trueTime(clock),
   failed?: (error: unknown) => void,
   daily?: Pick<DailyLimits, "limitOf">,
+  aheadMs = STAGE_AHEAD_MS,
 ): Promise<StageReport> {
   const now = clock.now();
-  const horizon = new Date(now.getTime() + STAGE_AHEAD_MS);
+  const inMs = (ms: number) => new Date(now.getTime() + ms);
   const { runs, skipped, taskCount } = await traceStaging(tracer, (trace) =>
     time.isVirtual
       ? stageOccurrences(store, time.now(), time.now(), STAGE_BATCH, trace, now, daily)
-      : stageOccurrences(store, now, horizon, STAGE_BATCH, trace, undefined, daily),
+      : stageOccurrences(store, now, inMs(aheadMs), STAGE_BATCH, trace, undefined, daily),
   );
   const settled = await settleHeldRuns(store, now, STAGE_BATCH);
   // Of a task that was over with a run that is skipped after all, the next instant is due in a moment.
   const sought = settled.skipped.length > 0 ? await seekInstants(store, now, STAGE_BATCH) : { found: 0 };
-  const queued = await queueDueRetries(store, horizon, STAGE_BATCH, failed);
+  const queued = await queueDueRetries(store, inMs(STAGE_AHEAD_MS), STAGE_BATCH, failed);
   const retries = queued.map(({ comesFirst: _first, ...retry }) => retry);
   const firstRetries = queued.filter(({ comesFirst }) => comesFirst);
   const more =
@@ -68,9 +70,11 @@ export function decideSleepMs(
   { due, retry, held, hasWaiting }: NextInstants,
   now: Date,
   longestMs = MAX_SLEEP_MS,
+  aheadMs = STAGE_AHEAD_MS,
 ): number {
   const untilMs = [hasWaiting ? TURN_MS : longestMs];
-  for (const at of [due, retry]) if (at) untilMs.push(at.getTime() - STAGE_AHEAD_MS - now.getTime());
+  if (due) untilMs.push(due.getTime() - aheadMs - now.getTime());
+  if (retry) untilMs.push(retry.getTime() - STAGE_AHEAD_MS - now.getTime());
   if (held) untilMs.push(held.getTime() - now.getTime());
   return Math.max(Math.min(...untilMs), 0);
 }
@@ -90,14 +94,15 @@ export function startStageLoop(
   daily?: Pick<DailyLimits, "limitOf">,
   quiet: Quiet = NEVER_QUIET,
 ): Loop {
+  const decideAheadMs = createStageAhead(store, clock);
   const mover = time.isVirtual ? createClockMover(store, clock, time) : undefined;
 
   /** How long nothing is to be done. `target`: the virtual time's, of before the pass. */
-  async function findWaitMs(target: Date | null): Promise<number> {
+  async function findWaitMs(target: Date | null, aheadMs: number): Promise<number> {
     const next = await findNextInstants(store);
     // Asleep, the look for work sees what comes to be due.
     const longestMs = quiet.stretch(MAX_SLEEP_MS, "runs");
-    if (!mover) return Math.max(decideSleepMs(next, clock.now(), longestMs), MIN_SLEEP_MS);
+    if (!mover) return Math.max(decideSleepMs(next, clock.now(), longestMs, aheadMs), MIN_SLEEP_MS);
     const standsMs = await mover.moveOn(target, next.due);
     if (standsMs === 0) return 0;
     return Math.max(Math.min(standsMs, decideSleepMs({ ...next, due: null }, clock.now())), MIN_SLEEP_MS);
@@ -106,9 +111,10 @@ export function startStageLoop(
   async function look(): Promise<number> {
     const beganMs = performance.now();
     const target = time.isVirtual ? time.target : null;
-    const report = await stagePass(store, clock, tracer, time, on.failed, daily);
+    const aheadMs = time.isVirtual ? STAGE_AHEAD_MS : await decideAheadMs();
+    const report = await stagePass(store, clock, tracer, time, on.failed, daily, aheadMs);
     on.staged(report, performance.now() - beganMs);
-    return report.more ? 0 : await findWaitMs(target);
+    return report.more ? 0 : await findWaitMs(target, aheadMs);
   }
 
   const loop = startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_SLEEP_MS, needsWaking, STAGE_AHEAD_MS } from "./staging.ts";
+import {
+  decideStageAheadMs,
+  HERD_AHEAD_MS,
+  LARGEST_HERD,
+  MAX_SLEEP_MS,
+  needsWaking,
+  STAGE_AHEAD_MS,
+  STAGE_BATCH,
+} from "./staging.ts";
 
 const NOW = new Date("2026-03-02T10:00:00.000Z");
 const inMs = (ms: number) => new Date(NOW.getTime() + ms);
@@ -13,4 +21,16 @@ test("a scheduler is woken for an instant that it might sleep through, and not f
 
 test("a scheduler is woken for a task without an instant: one may have to be looked for", () => {
   assert.equal(needsWaking(null, NOW), true);
+});
+
+test("what fits into a pass is staged a second ahead, and more of it earlier, by ten seconds at most", () => {
+  for (const [dueTasks, aheadMs] of [
+    [0, STAGE_AHEAD_MS],
+    [STAGE_BATCH - 1, STAGE_AHEAD_MS],
+    [10_000, 3_500],
+    [LARGEST_HERD - STAGE_BATCH, HERD_AHEAD_MS - 250],
+    [LARGEST_HERD, HERD_AHEAD_MS],
+    [10 * LARGEST_HERD, HERD_AHEAD_MS],
+  ] as const)
+    assert.equal(decideStageAheadMs(dueTasks), aheadMs, `${dueTasks} tasks`);
 });

@@ -2,7 +2,7 @@ import { SERVER_WORD, type ServerWord } from "./contact.ts";
 import type { QueryScope } from "./database.ts";
 
 /** How long before its instant a task is work: a scheduler that sleeps is to wake before it is staged, whoever rang or did not. */
-export const LOOK_AHEAD_MS = 3_000;
+export const LOOK_AHEAD_MS = 6_000;
 
 /**
  * Queued runs stand in two indexes: those that may be claimed, and those that wait for something. Dead letters wait for

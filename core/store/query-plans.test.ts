@@ -62,6 +62,7 @@ import { settleHeldRuns } from "./runs/settle-held.ts";
 import { findNextInstants } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
 import { readStats } from "./stats.ts";
+import { countDueTasks } from "./tasks/count-due.ts";
 import { createTask } from "./tasks/create.ts";
 import { removeExpiredTasks } from "./tasks/expire.ts";
 import { pauseTask } from "./tasks/pause-resume.ts";
@@ -557,6 +558,7 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) => assert.rejects(removeFunction(s.db, callingNamespaceId, "called"), /calls this function/),
     index: "tasks_by_function",
   },
+  "tasks that are due soon": { use: (s) => countDueTasks(s, soon, 1_000), index: "tasks_due" },
   "a page of events, and a look of who follows them": {
     use: (s) => readEvents(s, id, LATELY, 50),
     index: `${TODAY}_namespace_id_recorded_xid_idx`,

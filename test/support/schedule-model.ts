@@ -7,7 +7,7 @@ import type { CatchUp } from "../../core/domain/catch-up.ts";
 import type { Overlap } from "../../core/domain/overlap.ts";
 import type { SkipReason } from "../../core/domain/skipped.ts";
 
-/** Occurrences are staged this much before their instant; one that is staged no later than the other was not missed. */
+/** Retries are queued this much before their instant, and occurrences of few tasks; one that is staged no later than the other was not missed. */
 const AHEAD_MS = 1_000;
 const MISSED_AFTER_MS = 10_000;
 const MOST_COUNTED = 1_000;
@@ -94,24 +94,24 @@ export class ModelTask {
     return this.runs.filter(({ state }) => !["dead", "succeeded", "cancelled"].includes(state));
   }
 
-  /** A scheduler looks, as long as there is something to do. */
-  pass(nowMs: number): void {
+  /** A scheduler looks, as long as there is something to do, and stages so long ahead. */
+  pass(nowMs: number, aheadMs = AHEAD_MS): void {
     do {
-      while (this.stageNext(nowMs));
+      while (this.stageNext(nowMs, aheadMs));
       this.settle(nowMs);
-    } while (this.state === "active" && this.isDue(nowMs));
+    } while (this.state === "active" && this.isDue(nowMs, aheadMs));
     for (const run of this.runs)
       if (run.state === "retrying" && run.availableAt <= nowMs + AHEAD_MS) run.state = "queued";
   }
 
-  private isDue(nowMs: number): boolean {
-    return this.cursor !== null && this.cursor + this.schedule.offsetMs <= nowMs + AHEAD_MS;
+  private isDue(nowMs: number, aheadMs: number): boolean {
+    return this.cursor !== null && this.cursor + this.schedule.offsetMs <= nowMs + aheadMs;
   }
 
   /** What fires next, with what has passed since; whether there was any. */
-  private stageNext(nowMs: number): boolean {
+  private stageNext(nowMs: number, aheadMs: number): boolean {
     if (this.state !== "active") return false;
-    if (this.isDue(nowMs)) {
+    if (this.isDue(nowMs, aheadMs)) {
       const { fires, inTurn } = this.decide(nowMs - this.schedule.offsetMs, "missed");
       for (const at of fires) this.addRun(at, inTurn);
       if (this.runsLeft !== null) this.runsLeft -= fires.length;

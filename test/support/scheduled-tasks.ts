@@ -4,6 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { CatchUp } from "../../core/domain/catch-up.ts";
 import type { Overlap } from "../../core/domain/overlap.ts";
 import type { Schedule } from "../../core/domain/schedule/schedule.ts";
+import { MAX_SLEEP_MS, STAGE_AHEAD_MS } from "../../core/domain/staging.ts";
 import { BellhopError } from "../../core/errors.ts";
 import { putCalendar } from "../../core/store/calendars/change.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
@@ -45,8 +46,8 @@ export interface ScheduledTasks {
   setClock(now: Date): Promise<void>;
   create(id: string, schedule: Schedule, policy: Policy): Promise<void>;
   putCalendar(name: string, dates: string[]): Promise<void>;
-  /** As long as there is something to do. */
-  pass(): Promise<void>;
+  /** As long as there is something to do, up to so long ahead. Default: as of a few tasks. */
+  pass(aheadMs?: number): Promise<void>;
   settleExclusions(): Promise<void>;
   claimDue(): Promise<ClaimedRun[]>;
   finish(run: ClaimedRun, outcome: "succeeded" | "dead" | { retryAt: Date }): Promise<void>;
@@ -94,12 +95,12 @@ export async function openScheduledTasks({ store, db, newNamespace }: TestStore)
     async putCalendar(name, dates) {
       await putCalendar(store, namespaceId, name, dates, () => now);
     },
-    async pass() {
+    async pass(aheadMs = STAGE_AHEAD_MS) {
       for (;;) {
         const { found } = await seekInstants(store, now, 1_000);
-        const report = await stagePass(store, clock);
+        const report = await stagePass(store, clock, undefined, undefined, undefined, undefined, aheadMs);
         // Runs that wait for their turn are staged, and not told of.
-        const isMoreDue = decideSleepMs(await findNextInstants(store), now) === 0;
+        const isMoreDue = decideSleepMs(await findNextInstants(store), now, MAX_SLEEP_MS, aheadMs) === 0;
         if (didNothing(report) && found === 0 && !isMoreDue) return;
       }
     },

@@ -3,12 +3,22 @@ import assert from "node:assert/strict";
 import { sql } from "kysely";
 import { MAX_RECORDED_REQUESTS } from "../../../core/domain/attempt-facts.ts";
 import { MAX_KEPT_INPUT_BYTES } from "../../../core/domain/kept-input.ts";
+import { HERD_AHEAD_MS } from "../../../core/domain/staging.ts";
 import { REDRIVE_BATCH } from "../../../core/store/runs/dead-letters.ts";
 import { SAMPLE_ERROR } from "../../../core/store/testing/samples.ts";
 import { GUEST_LIMITS } from "../../../functions/guest/limits.ts";
 import { MAX_RESULT_DEPTH } from "../../../runtime/sandbox/parent/outcome.ts";
 import { readTable, withoutBackticks } from "./document.ts";
-import { HTTP_TASK, held, isCode, n, type Statement, statement, type World } from "./statement.ts";
+import {
+  type Elsewhere,
+  HTTP_TASK,
+  held,
+  isCode,
+  n,
+  type Statement,
+  statement,
+  type World,
+} from "./statement.ts";
 
 /** That many dead letters of one task: one that died, and copies of it. */
 async function bury({ api, tenant }: World, count: number): Promise<void> {
@@ -23,7 +33,18 @@ async function bury({ api, tenant }: World, count: number): Promise<void> {
 const CANCEL = "test/system/cancel.test.ts";
 const ERRORS = "| code | retried | |";
 
+const HERD: Elsewhere = [
+  "core/domain/staging.test.ts",
+  "what fits into a pass is staged a second ahead, and more of it earlier, by ten seconds at most",
+];
+
 export const RUNS: Statement[] = [
+  held(
+    `queued a second before its instant, and where thousands of tasks are due at once up to ${HERD_AHEAD_MS / 1_000} seconds`,
+    HERD,
+    ["scheduler/stage.test.ts", "the loop stages a herd early enough to be through by its instant"],
+  ),
+  held(`for a scheduled run up to ${HERD_AHEAD_MS / 1_000} seconds before its instant, mostly one`, HERD),
   held(
     `Beyond ${MAX_KEPT_INPUT_BYTES / 1024} KB of JSON text (${n(MAX_KEPT_INPUT_BYTES)} bytes) it is not stored`,
     ["core/domain/kept-input.test.ts", "an input is kept up to its bound, which counts bytes of JSON text"],
