@@ -311,8 +311,10 @@ function showRuns({ id, model }: Pair): string[] {
   ];
 }
 
+/** The model's instants lack those that are excluded; what is told of them is exclusions.test.ts's to judge. */
 const toShown = (rows: RunRow[]): string[] =>
   rows
+    .filter(({ skipped }) => skipped?.reason !== "excluded")
     .map(({ taskId, scheduledFor, state, waitingFor, skipped }) => {
       const what = skipped
         ? `${skipped.reason} ${skipped.count} to ${skipped.lastAt}`

@@ -94,10 +94,10 @@ export class ModelTask {
     return this.runs.filter(({ state }) => !["dead", "succeeded", "cancelled"].includes(state));
   }
 
-  /** A scheduler looks, as long as there is something to do, and stages so long ahead. */
+  /** A scheduler looks, as long as there is something to do, and stages so long ahead: one occurrence a look, then the line. */
   pass(nowMs: number, aheadMs = AHEAD_MS): void {
     do {
-      while (this.stageNext(nowMs, aheadMs));
+      this.stageNext(nowMs, aheadMs);
       this.settle(nowMs);
     } while (this.state === "active" && this.isDue(nowMs, aheadMs));
     for (const run of this.runs)
@@ -108,16 +108,15 @@ export class ModelTask {
     return this.cursor !== null && this.cursor + this.schedule.offsetMs <= nowMs + aheadMs;
   }
 
-  /** What fires next, with what has passed since; whether there was any. */
-  private stageNext(nowMs: number, aheadMs: number): boolean {
-    if (this.state !== "active") return false;
+  /** What fires next, with what has passed since. */
+  private stageNext(nowMs: number, aheadMs: number): void {
+    if (this.state !== "active") return;
     if (this.isDue(nowMs, aheadMs)) {
       const { fires, inTurn } = this.decide(nowMs - this.schedule.offsetMs, "missed");
       for (const at of fires) this.addRun(at, inTurn);
       if (this.runsLeft !== null) this.runsLeft -= fires.length;
-    } else if (this.cursor !== null) return false;
+    } else if (this.cursor !== null) return;
     if (this.cursor === null || this.runsLeft === 0) this.state = "completed";
-    return this.state === "active";
   }
 
   /** Tells of what does not fire, and deals with all that has passed. */
