@@ -7,6 +7,7 @@ import { toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { beginConnections, type ConnectionOptions, openConnections } from "../core/connections.ts";
 import { laneOf } from "../core/domain/lane.ts";
+import { StartStopped } from "../core/errors.ts";
 import { nameQueues } from "../core/queue/names.ts";
 import { messagingSystemOf } from "../core/queue/trace-transport.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
@@ -56,7 +57,12 @@ import { WORKER_SETTINGS } from "./worker-settings.ts";
 
 const DEFAULTS = { PORT: "8082" };
 
-export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Role> {
+/** Rehearsed it goes as far as a start goes without leaving a trace, and is stopped there. */
+export async function startWorkerRole(
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+  isRehearsal = false,
+): Promise<Role> {
   const settings = readSettings(WORKER_SETTINGS, env, DEFAULTS);
   const receive = settings.WORKER_RECEIVE;
   demandKafka(receive, settings.KAFKA_BROKERS);
@@ -146,6 +152,7 @@ export async function startWorkerRole(env: NodeJS.ProcessEnv, signal?: AbortSign
   // Who requires walls has nothing claimed before they stand.
   if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
   await keyFits;
+  if (isRehearsal) throw new StartStopped();
   const callers = receiver ? undefined : createCallerMeetings(clock);
   const worker = await startWorker({
     facts,
@@ -226,7 +233,7 @@ export const workerProgram: RoleProgram = {
   purpose: "receives, claims, executes and records runs",
   settings: WORKER_SETTINGS,
   defaults: DEFAULTS,
-  start: startWorkerRole,
+  start: (env, signal) => startWorkerRole(env, signal),
 };
 
 if (import.meta.main) await runRole(workerProgram);

@@ -12,6 +12,7 @@ import { adaptPackages } from "./adapt-packages.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const ENTRY = fileURLToPath(new URL("worker-entry.ts", import.meta.url));
+const LOADER = fileURLToPath(new URL("worker-loader.ts", import.meta.url));
 
 /**
  * Large, and of no use to a start: each is a file of its own, loaded when a name of it is first read. By then the folder may
@@ -32,8 +33,17 @@ const LATE_BUILTINS = [
   "worker_threads",
 ];
 
-/** Makes it in the folder; the paths of its files, the one to start first. */
-export async function bundleWorkerProgram(folder: string): Promise<[string, ...string[]]> {
+export interface WorkerFiles {
+  /** To start. */
+  main: string;
+  /** To make a snapshot of that with. */
+  loader: string;
+  /** Those and what they need beside them. */
+  all: string[];
+}
+
+/** Makes it in the folder. */
+export async function bundleWorkerProgram(folder: string): Promise<WorkerFiles> {
   const packages = await Promise.all(
     LATE_PACKAGES.map(async (name, index): Promise<LateModule> => {
       const file = join(folder, `late-${index}.cjs`);
@@ -66,6 +76,7 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
       ...options,
       entryPoints: LATE_PACKAGES.map((name, index) => ({ in: name, out: `late-${index}` })),
     }),
+    build({ ...options, entryPoints: { loader: LOADER } }),
     build({
       ...options,
       entryPoints: { main: ENTRY },
@@ -84,9 +95,8 @@ export async function bundleWorkerProgram(folder: string): Promise<[string, ...s
     }),
   ];
   await Promise.all(whileBuilt).finally(stop);
-  const main = join(folder, "main.cjs");
-  const files = (await readdir(folder)).map((name) => join(folder, name));
-  return [main, ...files.filter((file) => file !== main)];
+  const all = (await readdir(folder)).map((name) => join(folder, name));
+  return { main: join(folder, "main.cjs"), loader: join(folder, "loader.cjs"), all };
 }
 
 /** What the sources may import of a module by name. */

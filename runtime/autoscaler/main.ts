@@ -69,16 +69,19 @@ export async function startAutoscaler(
   const startLock = await untilAnswered(() => openSessionLock(store, ADVISORY_LOCKS.startWorkers, clock));
   opened.defer(() => startLock.close());
 
-  const bundle = bundleWorker((error) =>
-    log.warn(
-      { error },
-      "no bundle of the worker's program, or no snapshot of it, could be made; workers start without it, which is slower",
-    ),
-  );
+  const workerEnv = chooseWorkerEnv(env);
+  const bundle = bundleWorker({
+    env: workerEnv,
+    onError: (error) =>
+      log.warn(
+        { error },
+        "no bundle of the worker's program, or no snapshot of it, could be made, or no start rehearsed for that; workers start without it, which is slower",
+      ),
+  });
   opened.defer(() => bundle.remove());
   const fleet = createFleet({
     launch: () =>
-      launchWorker(bundle, chooseWorkerEnv(env), (detail) =>
+      launchWorker(bundle, workerEnv, (detail) =>
         log.warn(
           { detail },
           "a worker did not start from the snapshot of its program; workers start without it, which is slower",

@@ -21,7 +21,7 @@ after(stopCompiler);
 const fail = (error: unknown) => assert.fail(error as Error);
 
 test("a worker from the bundle, and from its snapshot, runs functions as one from the sources does, also when the bundle has gone with its maker", async (t) => {
-  const bundle = bundleWorker(fail);
+  const bundle = bundleWorker({ onError: fail });
   t.after(() => bundle.remove());
   assert.equal(bundle.program(), WORKER_SOURCES, "until it is made");
   await bundle.settled();
@@ -86,7 +86,7 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
 test("uploads are built while it is made, and neither ends the other", async (t) => {
   const large = Array.from({ length: 20_000 }, (_, i) => `export const value${i}: number = ${i};`).join("\n");
   const files = { "index.ts": `export default () => 1;\n${large}` };
-  const bundle = bundleWorker(fail);
+  const bundle = bundleWorker({ onError: fail });
   t.after(() => bundle.remove());
   let isMade = false;
   void bundle.settled().then(() => {
@@ -98,7 +98,7 @@ test("uploads are built while it is made, and neither ends the other", async (t)
 });
 
 test("where node refuses the snapshot workers start without it; where a part was cleared away they start from the sources until it is made anew", async (t) => {
-  const bundle = bundleWorker(fail);
+  const bundle = bundleWorker({ onError: fail });
   t.after(() => bundle.remove());
   await bundle.settled();
   const whole = bundle.program();
@@ -119,7 +119,7 @@ test("where node refuses the snapshot workers start without it; where a part was
 
 test("where it cannot be made workers start from the sources, and somebody hears why", async () => {
   const errors: unknown[] = [];
-  const bundle = bundleWorker((error) => errors.push(error), "/nowhere");
+  const bundle = bundleWorker({ onError: (error) => errors.push(error), parent: "/nowhere" });
   await bundle.settled();
   assert.match(String(errors[0]), /ENOENT.*\/nowhere/);
   assert.equal(bundle.program(), WORKER_SOURCES);

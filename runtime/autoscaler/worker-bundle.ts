@@ -10,7 +10,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isOwn, makeOwnFolder } from "../../core/processes/own-folder.ts";
-import { bundleWorkerProgram } from "./bundle-worker-program.ts";
+import { bundleWorkerProgram, type WorkerFiles } from "./bundle-worker-program.ts";
+import { rehearseStart } from "./rehearse-start.ts";
 import { WORKER_SOURCES, type WorkerProgram } from "./worker-program.ts";
 import { makeWorkerSnapshot } from "./worker-snapshot.ts";
 
@@ -30,17 +31,33 @@ interface MadeBundle {
   paths: string[];
 }
 
-/** Begins to make it, in a folder of `parent`. `onError` hears why it cannot be made, or its snapshot. */
-export function bundleWorker(onError: (error: unknown) => void, parent = tmpdir()): WorkerBundle {
+export interface BundleOptions {
+  /** Hears why it cannot be made, or its snapshot, or that without a rehearsal. */
+  onError(error: unknown): void;
+  /** A worker's, for its start to be rehearsed; without it none is. */
+  env?: NodeJS.ProcessEnv;
+  /** Of its folder. */
+  parent?: string;
+}
+
+/** Begins to make it. */
+export function bundleWorker({ onError, env, parent = tmpdir() }: BundleOptions): WorkerBundle {
   const folders: string[] = [];
   const removed = new AbortController();
   let made: MadeBundle | undefined;
   const make = async () => {
     const folder = makeOwnFolder(parent, "bellhop-worker");
     folders.push(folder);
-    const bundle = await makeBundle(folder);
+    const files = await bundleWorkerProgram(folder);
+    const bundle = await toBundle(files, folder);
     made = bundle;
-    made = await withSnapshot(bundle, folder, removed.signal);
+    const code =
+      env &&
+      (await rehearseStart(files, folder, env, removed.signal).catch((error: unknown) => {
+        if (!removed.signal.aborted) onError(error);
+        return undefined;
+      }));
+    made = withSnapshot(bundle, await makeWorkerSnapshot(files, code, folder, removed.signal));
   };
   const begin = () =>
     make().catch((error) => {
@@ -73,21 +90,12 @@ export function bundleWorker(onError: (error: unknown) => void, parent = tmpdir(
   };
 }
 
-async function makeBundle(folder: string): Promise<MadeBundle> {
+async function toBundle({ main, all }: WorkerFiles, folder: string): Promise<MadeBundle> {
   const compileCache = join(folder, "compile-cache");
   await mkdir(compileCache);
-  const files = await bundleWorkerProgram(folder);
-  return {
-    program: { main: files[0], compileCache, snapshot: undefined },
-    paths: [folder, compileCache, ...files],
-  };
+  return { program: { main, compileCache, snapshot: undefined }, paths: [folder, compileCache, ...all] };
 }
 
-async function withSnapshot(
-  { program, paths }: MadeBundle,
-  folder: string,
-  signal: AbortSignal,
-): Promise<MadeBundle> {
-  const snapshot = await makeWorkerSnapshot(program.main, folder, signal);
+function withSnapshot({ program, paths }: MadeBundle, snapshot: string): MadeBundle {
   return { program: { ...program, snapshot }, paths: [...paths, snapshot] };
 }

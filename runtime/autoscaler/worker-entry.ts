@@ -1,7 +1,7 @@
 /**
  * Where the bundle of a worker begins. As a snapshot is made of it the whole program is loaded, and runs when a process
  * begins with that snapshot; without one the first executor starts while the rest of the program is loaded, so that one is
- * ready as soon as the other. Made for bundle-worker-program.ts, which says what stands in place of the constants.
+ * ready as soon as the other. A rehearsed start (rehearse-start.ts) ends before its lease. Made for bundle-worker-program.ts, which says what stands in place of the constants.
  */
 import "./load-alike.ts";
 import { startupSnapshot } from "node:v8";
@@ -10,6 +10,7 @@ import { assumeExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
 import { assumeAddon, startExecutorAhead } from "../sandbox/parent/executor-command.ts";
 import { assumeLibraries, type KnownLibraries } from "../sandbox/walls/jail.ts";
 import { endLoading } from "./load-alike.ts";
+import { REHEARSE } from "./worker-program.ts";
 
 /** The snapshot of the sources that the bundle was made of; empty: it could not be made then. */
 declare const GUEST_SNAPSHOT: string;
@@ -20,11 +21,12 @@ declare const ADDON: string | undefined;
 declare const EXECUTOR_BUNDLE: string | undefined;
 
 async function loadProgram(): Promise<() => Promise<void>> {
-  const [{ workerProgram }, { runRole }] = await Promise.all([
+  const [{ startWorkerRole, workerProgram }, { runRole }] = await Promise.all([
     import("../main.ts"),
     import("../../core/role.ts"),
   ]);
-  return () => runRole(workerProgram);
+  if (!process.argv.includes(REHEARSE)) return () => runRole(workerProgram);
+  return () => runRole({ ...workerProgram, start: (env, signal) => startWorkerRole(env, signal, true) }, []);
 }
 
 function startExecutor(): void {

@@ -7,6 +7,9 @@ const NODE_FLAGS = [
   "--min-semi-space-size=16",
 ];
 
+/** The argument of a worker that is only rehearsed. */
+export const REHEARSE = "--rehearse";
+
 export interface WorkerProgram {
   main: string;
   /** Where node keeps what V8 made of it; undefined: wherever node does by itself. */

@@ -6,21 +6,30 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { WORKER_SURROUNDINGS } from "../worker-settings.ts";
+import type { WorkerFiles } from "./bundle-worker-program.ts";
 import { nodeArguments } from "./worker-program.ts";
 
 const run = promisify(execFile);
 
 const TIMEOUT_MS = 60_000;
 
-/** Makes it of the bundle, and has a process begin with it once. The path of its file. */
-export async function makeWorkerSnapshot(main: string, folder: string, signal: AbortSignal): Promise<string> {
+/**
+ * Makes it of the bundle, and has a process begin with it once. The path of its file.
+ * @param code what a rehearsed start left of compiled code, if there was one
+ */
+export async function makeWorkerSnapshot(
+  { main, loader }: WorkerFiles,
+  code: string | undefined,
+  folder: string,
+  signal: AbortSignal,
+): Promise<string> {
   const snapshot = join(folder, "worker.blob");
   const given = WORKER_SURROUNDINGS.flatMap((name) =>
     process.env[name] === undefined ? [] : [[name, process.env[name]]],
   );
   const options = { env: Object.fromEntries(given), timeout: TIMEOUT_MS, signal };
-  const args = nodeArguments({ main, snapshot });
-  await run(process.execPath, ["--no-warnings", "--build-snapshot", ...args], options);
-  await run(process.execPath, [...args, "--help"], options);
+  const loading = [...nodeArguments({ main: loader, snapshot }), main, ...(code === undefined ? [] : [code])];
+  await run(process.execPath, ["--no-warnings", "--build-snapshot", ...loading], options);
+  await run(process.execPath, [...nodeArguments({ main, snapshot }), "--help"], options);
   return snapshot;
 }
