@@ -7,7 +7,7 @@
  * files, everything read-only. Where there is no such namespace the executor reads the copies by their outer paths.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, linkSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { makeOwnFolder } from "../../../core/processes/own-folder.ts";
@@ -40,10 +40,12 @@ export function makeJail({ files, texts }: JailContents): Jail {
     root,
     pathOf: (name) => join(root, name),
     layOut(bound) {
-      for (const inner of Object.keys(bound)) {
-        makeFolder(join(root, dirname(inner)), root);
-        writeReadable(join(root, inner), "");
-      }
+      const inners = Object.keys(bound);
+      for (const inside of new Set(inners.map(dirname))) makeFolder(join(root, inside), root);
+      // One file by many names: what a file system does longest is making files.
+      const empty = join(folder, "empty");
+      writeReadable(empty, "");
+      for (const inner of inners) linkSync(empty, join(root, inner));
       makeFolder(join(root, "proc"));
       const fstab = join(folder, "fstab");
       writeFileSync(fstab, mountTable(root, bound));
