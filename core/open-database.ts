@@ -3,9 +3,10 @@ import type { Clock } from "./clock.ts";
 import { CLOSE_TIMEOUT_MS, closeInTime } from "./close-in-time.ts";
 import type { Settings } from "./config/settings.ts";
 import { type DatabaseClock, openDatabaseClock } from "./database-clock.ts";
+import { StartStopped } from "./errors.ts";
 import type { FrontDoor } from "./front-door.ts";
 import { openStore, type Store } from "./store/database.ts";
-import { findDurabilityGaps } from "./store/durability.ts";
+import { type DurabilityGap, findDurabilityGaps } from "./store/durability.ts";
 import type { Listener } from "./store/listen.ts";
 import { migrateUp } from "./store/migrate.ts";
 import { openBells } from "./store/poll-bells.ts";
@@ -64,7 +65,7 @@ export function connectDatabase(
   const listening = openBells(store, clock, onError).catch(() => undefined);
   const connecting: ConnectingDatabase = { store, listening, isOpen: false };
   opened.defer(() => close(connecting.listening.then((listener) => listener?.close())));
-  if (leaseMs !== undefined) void connectLease(store);
+  if (leaseMs !== undefined) void connectClaims(store);
   return connecting;
 }
 
@@ -81,21 +82,31 @@ export async function openDatabase(
   const listener = (await connecting.listening) ?? (await wait.until(() => openBells(store, clock, onError)));
   connecting.listening = Promise.resolve(listener);
   tellPooling(await wait.until(() => store.findPooling()), settings, log);
-  const gaps = await wait.until(() => findDurabilityGaps(store.db));
-  if (gaps.length > 0)
-    log.warn(
-      { gaps },
-      "the database may lose what it acknowledged; docs/guarantees.md says what is assumed of it",
-    );
+  // Nobody waits for what is only told, nor for a connection that it has.
+  const looking = wait.until(() => findDurabilityGaps({ pool: store.plannedPool }));
+  void looking.then(
+    (gaps) => tellGaps(gaps, log),
+    (error) => {
+      if (!(error instanceof StartStopped)) onError(error);
+    },
+  );
   const databaseClock = await openDatabaseClock(opened, { store, until: wait.until });
   connecting.isOpen = true;
   return { store, listener, clock: databaseClock, untilAnswered: wait.until };
 }
 
-/** A worker's lease has a connection of its own: it is made by the time that the first one is asked for. */
-async function connectLease({ leasePool }: Store): Promise<void> {
+/** A worker's claims have connections of their own: the first is made by the time that it claims. */
+async function connectClaims({ plannedPool }: Store): Promise<void> {
   // Where the database is away the start finds out by itself.
-  await leasePool.query("SELECT").catch(() => {});
+  await plannedPool.query("SELECT").catch(() => {});
+}
+
+function tellGaps(gaps: DurabilityGap[], log: Logger): void {
+  if (gaps.length > 0)
+    log.warn(
+      { gaps },
+      "the database may lose what it acknowledged; docs/guarantees.md says what is assumed of it",
+    );
 }
 
 /** Once, where it makes a difference. */

@@ -63,7 +63,9 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
     toldBusy = undefined;
     underWay += 1;
     try {
-      const word = await renewLease(store.leaseDb, { ...facts, busy }, leaseMs, draining);
+      // The first goes by the connection that the start has; one of its own would have to be made for it.
+      const db = mine === 1 ? store.db : store.leaseDb;
+      const word = await renewLease(db, { ...facts, busy }, leaseMs, draining);
       renewed();
       parts.hearTime?.(word, askedMs);
     } finally {

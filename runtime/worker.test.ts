@@ -196,7 +196,7 @@ test("calls may come before anybody is told where the worker is", async (t) => {
   const events: string[] = [];
   const watched: WorkerParts["store"] = {
     ...store,
-    leaseDb: new Proxy(store.leaseDb, {
+    db: new Proxy(store.db, {
       get(target, key) {
         events.push("a word to the database");
         const value = Reflect.get(target, key);

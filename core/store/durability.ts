@@ -1,6 +1,5 @@
 /** What the guarantees assume of the server: that a crash takes nothing that was committed (docs/guarantees.md). */
-import { sql } from "kysely";
-import type { Db } from "./database.ts";
+import type { QueryScope } from "./database.ts";
 
 export interface DurabilityGap {
   setting: keyof typeof COSTS;
@@ -16,10 +15,10 @@ const COSTS = {
 } as const;
 
 /** Of a server that keeps what it acknowledged, none. As its sessions are set that say nothing of it themselves. */
-export async function findDurabilityGaps(db: Db): Promise<DurabilityGap[]> {
-  const { rows } = await sql<{ setting: DurabilityGap["setting"] }>`
-    SELECT name AS setting FROM unnest(${Object.keys(COSTS)}::text[]) AS s(name) WHERE current_setting(name) = 'off'`.execute(
-    db,
+export async function findDurabilityGaps({ pool }: Pick<QueryScope, "pool">): Promise<DurabilityGap[]> {
+  const { rows } = await pool.query<{ setting: DurabilityGap["setting"] }>(
+    "SELECT name AS setting FROM unnest($1::text[]) AS s(name) WHERE current_setting(name) = 'off'",
+    [Object.keys(COSTS)],
   );
   return rows.map(({ setting }) => ({ setting, cost: COSTS[setting] }));
 }
