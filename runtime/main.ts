@@ -37,6 +37,7 @@ import { createEventReceiver } from "./events/event-receiver.ts";
 import { createNamespaceRules } from "./namespace-egress.ts";
 import { createOutbound } from "./outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
+import { rehearseCall } from "./rehearse-call.ts";
 import { findCompleteUrls } from "./runners/complete-urls.ts";
 import { createDeliverySigner } from "./runners/delivery-signer.ts";
 import { createEmailRunner } from "./runners/email.ts";
@@ -89,6 +90,8 @@ export async function startWorkerRole(
   await setImmediate();
   // The first executor starts now, beside all that follows; once it is up it is known which walls stand.
   const walls = standingWalls();
+  // What it has said meanwhile is answered.
+  await setImmediate();
   const demanded = walls.known.then(() => demandWalls(settings.WORKER_SANDBOX_WALLS, walls, log));
   demanded.catch(() => {});
   const sandbox = createSandbox({
@@ -152,7 +155,10 @@ export async function startWorkerRole(
   // Who requires walls has nothing claimed before they stand.
   if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
   await keyFits;
-  if (isRehearsal) throw new StartStopped();
+  if (isRehearsal) {
+    await rehearseCall(store, sandbox, caps);
+    throw new StartStopped();
+  }
   const callers = receiver ? undefined : createCallerMeetings(clock);
   const worker = await startWorker({
     facts,
