@@ -75,7 +75,7 @@ export interface Worker {
 }
 
 export async function startWorker(parts: WorkerParts): Promise<Worker> {
-  const { facts, store, clock, metrics, notifier, listener, leaseMs } = parts;
+  const { facts, store, clock, metrics, listener, leaseMs } = parts;
   const room = createInputRoom(parts.inputRoomBytes ?? roomOfHeap());
   const slots = createSlots(facts.slots, room);
   const running = createRunningAttempts();
@@ -122,7 +122,6 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     openDirectCalls({ ...parts, slots, room, lease, heartbeat, recording, reservations, work }),
   );
   await heartbeat.beat();
-  notifier.notify("bellhop_workers");
   listener.on("bellhop_cancel", ({ ids, resync }) =>
     resync ? void ownedRuns.findCancels() : ownedRuns.cancel(ids),
   );

@@ -38,6 +38,24 @@ test("a heartbeat makes the row, and makes the lease new from now on", async () 
   assert.ok(second.leftMs > 500_000 && second.leftMs <= 600_000, String(second.leftMs));
 });
 
+test("a worker that comes rings with its row; one that stays does not", async (t) => {
+  const client = await store.pool.connect();
+  t.after(() => client.release(true));
+  const bells: string[] = [];
+  const heardLast = Promise.withResolvers<void>();
+  client.on("notification", ({ payload = "" }) => {
+    bells.push(payload);
+    if (payload === "last") heardLast.resolve();
+  });
+  await client.query("LISTEN bellhop_workers");
+  const worker = facts();
+  await renewLease(db, worker, 60_000, false);
+  await renewLease(db, worker, 60_000, false);
+  await sql`SELECT pg_notify('bellhop_workers', 'last')`.execute(db);
+  await heardLast.promise;
+  assert.deepEqual(bells, ["", "last"]);
+});
+
 test("who drains does not come back: a word that was overtaken changes nothing", async () => {
   const worker = facts();
   await renewLease(db, worker, 5_000, true);

@@ -2,6 +2,10 @@
 import { sql } from "kysely";
 import { SERVER_WORD, type ServerWord } from "./contact.ts";
 import type { Db, QueryScope, Store } from "./database.ts";
+import type { Channel } from "./notify.ts";
+
+/** Whoever hands calls to workers waits for it: sent with the row, it comes a round trip sooner than after it. */
+const COME = "bellhop_workers" satisfies Channel;
 
 export interface WorkerFacts {
   id: string;
@@ -18,7 +22,10 @@ export interface WorkerFacts {
   callToken?: string | undefined;
 }
 
-/** Writes the worker's row, or makes its lease new. By the database's clock, whose time it answers. Who drains does so for good: a word that was overtaken changes nothing. */
+/**
+ * Writes the worker's row, and rings that it has come, or makes its lease new. By the database's clock, whose time it answers.
+ * Who drains does so for good: a word that was overtaken changes nothing.
+ */
 export async function renewLease(
   db: Db,
   worker: WorkerFacts,
@@ -31,7 +38,7 @@ export async function renewLease(
       ${worker.address ?? null}, ${worker.callToken ?? null}, ${leaseMs}::int, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy,
       draining = workers.draining OR excluded.draining
-    RETURNING clock_timestamp() AS at`.execute(db);
+    RETURNING clock_timestamp() AS at, CASE WHEN xmax = 0 THEN pg_notify(${COME}, '') END`.execute(db);
   return rows[0]!;
 }
 
