@@ -17,9 +17,9 @@ const due = (dueRuns: number, workers: Load["workers"] = []): Load => ({
 /** The loop's parts around a fleet that only counts, a lock and a demand that do what the test says. */
 function openParts(given: Partial<ScaleParts> = {}) {
   const clock = createManualClock();
-  const world = { load: NOTHING, looks: 0, up: 0, retiring: 0, isLockFree: true, isHeld: false };
+  const world = { load: NOTHING, looks: 0, starting: 0, up: 0, retiring: 0, isLockFree: true, isHeld: false };
   const fleet = {
-    counts: () => ({ starting: 0, up: world.up, retiring: world.retiring }),
+    counts: () => ({ starting: world.starting, up: world.up, retiring: world.retiring }),
     ids: () => Array.from({ length: world.up }, (_, index) => `own-${index}`),
     isLeaving: () => false,
     msUntilStart: () => 0,
@@ -74,6 +74,16 @@ test("what another autoscaler has started before the lock came is not started ag
   const loads = [due(1), due(1, [{ id: "other", slots: 10, busy: 0 }])];
   await createLook({ ...parts, collect: async () => loads.shift()! })();
   assert.deepEqual([scaled, world.up], [[], 0]);
+});
+
+test("one that starts is not taken for somebody else's where its row is there before its word", async () => {
+  const { parts, world, scaled, clock } = openParts();
+  const look = createLook(parts);
+  await look();
+  await clock.advance(60_000);
+  Object.assign(world, { starting: 1, load: due(1, [{ id: "new", slots: 10, busy: 0 }]) });
+  await look();
+  assert.deepEqual([scaled, world.retiring], [[], 0]);
 });
 
 test("without the lock nothing starts", async () => {

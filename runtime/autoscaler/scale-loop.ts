@@ -70,6 +70,8 @@ export function createLook(parts: ScaleParts): () => Promise<number> {
   const { clock, fleet, startLock, limits, on } = parts;
   const window = createDemandWindow();
   let state = startScaling(clock.now().getTime());
+  /** Rows that stood while none of ours started: whoever has the lock starts alone, so what comes then is ours. */
+  let othersIds: ReadonlySet<string> = new Set();
 
   async function decide(): Promise<{ load: Load; decision: ScaleDecision; own: number }> {
     const load = await parts.collect();
@@ -78,7 +80,8 @@ export function createLook(parts: ScaleParts): () => Promise<number> {
     const { runningRuns, busySlots } = load.demand;
     const reading = { ...window.read(now.getTime()), running: Math.max(runningRuns, busySlots) };
     const { starting, up } = fleet.counts();
-    const view = viewFleet(load.workers, fleet, parts.slots);
+    if (starting === 0) othersIds = findOthers(load.workers, fleet);
+    const view = viewFleet(load.workers, fleet, parts.slots, othersIds);
     const decision = decideScale(now, reading, view, limits, state);
     state = decision.state;
     on.looked(load, decision);
@@ -123,13 +126,27 @@ export function createLook(parts: ScaleParts): () => Promise<number> {
   }
 }
 
-/** Ours that have no row yet are the youngest. */
-function viewFleet(rows: ServingWorker[], fleet: Fleet, slots: number): FleetView {
+function findOthers(rows: ServingWorker[], fleet: Fleet): Set<string> {
   const ownIds = new Set(fleet.ids());
+  return new Set(rows.flatMap(({ id }) => (ownIds.has(id) ? [] : id)));
+}
+
+/** Ours that have no row yet are the youngest. One that starts may have its row before it has told its id. */
+function viewFleet(
+  rows: ServingWorker[],
+  fleet: Fleet,
+  slots: number,
+  othersIds: ReadonlySet<string>,
+): FleetView {
+  const ownIds = new Set(fleet.ids());
+  const { starting, up } = fleet.counts();
+  let untold = starting;
   const workers = rows
     .filter(({ id }) => !fleet.isLeaving(id))
-    .map((row) => ({ isOwn: ownIds.has(row.id), slots: row.slots }));
-  const { starting, up } = fleet.counts();
+    .map((row) => {
+      const isOwn = ownIds.has(row.id) || (!othersIds.has(row.id) && untold-- > 0);
+      return { isOwn, slots: row.slots };
+    });
   const rowless = starting + up - workers.filter(({ isOwn }) => isOwn).length;
   for (let added = 0; added < rowless; added += 1) workers.push({ isOwn: true, slots });
   return { workers, slots };
