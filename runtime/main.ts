@@ -90,7 +90,7 @@ export async function startWorkerRole(
   await setImmediate();
   // The first executor starts now, beside all that follows; once it is up it is known which walls stand.
   const walls = standingWalls();
-  // What it has said meanwhile is answered.
+  // Another turn: the database's greeting is answered.
   await setImmediate();
   const demanded = walls.known.then(() => demandWalls(settings.WORKER_SANDBOX_WALLS, walls, log));
   demanded.catch(() => {});
@@ -156,7 +156,7 @@ export async function startWorkerRole(
   if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
   await keyFits;
   if (isRehearsal) {
-    await rehearseCall(store, sandbox, caps);
+    await rehearseCall(store, sandbox, caps, signal);
     throw new StartStopped();
   }
   const callers = receiver ? undefined : createCallerMeetings(clock);

@@ -12,15 +12,24 @@ const HEAD = { method: "GET", url: "http://localhost/", headers: [], hasBody: fa
 /** Nobody hears it. */
 const CALL = { head: HEAD, onOpen() {}, onHead() {}, onData() {}, onEnd() {}, onPull() {} };
 
-/** Never rejects: what goes wrong goes wrong again where it matters. */
-export async function rehearseCall(store: Store, sandbox: Sandbox, caps: FunctionLimitCaps): Promise<void> {
+/** Ample for an empty function. */
+const WALL_MS = 5_000;
+
+/** Never rejects: what goes wrong goes wrong again where it matters. `signal` ends it. */
+export async function rehearseCall(
+  store: Store,
+  sandbox: Sandbox,
+  caps: FunctionLimitCaps,
+  signal: AbortSignal | LazyAbort = new LazyAbort(),
+): Promise<void> {
   const id = newId();
   await Promise.allSettled([loadRevision(store.db, id), loadSealedEnv(store, id)]);
-  const { concurrency: _store, ...limits } = effectiveLimits({}, caps);
+  const { concurrency: _store, ...limits } = effectiveLimits({ wallMs: WALL_MS }, caps);
   const invocation = {
     ...{ runId: id, namespaceId: id, revisionId: id, code: "", input: null, env: {}, limits },
     ...({ attempt: 1, trigger: "http", scheduledFor: new Date(), reuse: false } as const),
+    // Only made: no span of it is sent.
     traceparent: createTraceparent(id),
   };
-  await sandbox.invoke(invocation, { signal: new LazyAbort(), onLog() {}, http: CALL });
+  await sandbox.invoke(invocation, { signal, onLog() {}, http: CALL });
 }

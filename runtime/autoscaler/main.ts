@@ -75,7 +75,7 @@ export async function startAutoscaler(
     onError: (error) =>
       log.warn(
         { error },
-        "no bundle of the worker's program, or no snapshot of it, could be made, or no start rehearsed for that; workers start without it, which is slower",
+        "the worker's bundle, its snapshot or its rehearsal failed; workers start more slowly",
       ),
   });
   opened.defer(() => bundle.remove());

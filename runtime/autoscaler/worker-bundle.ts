@@ -32,7 +32,7 @@ interface MadeBundle {
 }
 
 export interface BundleOptions {
-  /** Hears why it cannot be made, or its snapshot, or that without a rehearsal. */
+  /** Hears why it cannot be made, or its snapshot, or why no start was rehearsed for that. */
   onError(error: unknown): void;
   /** A worker's, for its start to be rehearsed; without it none is. */
   env?: NodeJS.ProcessEnv;
@@ -57,7 +57,8 @@ export function bundleWorker({ onError, env, parent = tmpdir() }: BundleOptions)
         if (!removed.signal.aborted) onError(error);
         return undefined;
       }));
-    made = withSnapshot(bundle, await makeWorkerSnapshot(files, code, folder, removed.signal));
+    made = withSnapshot(bundle, await makeWorkerSnapshot(files, code, folder, removed.signal, onError));
+    if (code !== undefined) await rm(code, { force: true });
   };
   const begin = () =>
     make().catch((error) => {

@@ -1,7 +1,8 @@
 /**
  * Where the bundle of a worker begins. As a snapshot is made of it the whole program is loaded, and runs when a process
  * begins with that snapshot; without one the first executor starts while the rest of the program is loaded, so that one is
- * ready as soon as the other. A rehearsed start (rehearse-start.ts) ends before its lease. Made for bundle-worker-program.ts, which says what stands in place of the constants.
+ * ready as soon as the other. A rehearsed start (rehearse-start.ts) ends before its lease. Made for
+ * bundle-worker-program.ts, which says what stands in place of the constants.
  */
 import "./load-alike.ts";
 import { startupSnapshot } from "node:v8";
@@ -20,13 +21,25 @@ declare const LIBRARIES: KnownLibraries | undefined;
 declare const ADDON: string | undefined;
 declare const EXECUTOR_BUNDLE: string | undefined;
 
+/** More than its parent waits for it. */
+const REHEARSAL_MS = 60_000;
+
 async function loadProgram(): Promise<() => Promise<void>> {
   const [{ startWorkerRole, workerProgram }, { runRole }] = await Promise.all([
     import("../main.ts"),
     import("../../core/role.ts"),
   ]);
   if (!process.argv.includes(REHEARSE)) return () => runRole(workerProgram);
-  return () => runRole({ ...workerProgram, start: (env, signal) => startWorkerRole(env, signal, true) }, []);
+  const rehearse: typeof workerProgram.start = async (env, signal) => {
+    try {
+      return await startWorkerRole(env, signal, true);
+    } catch (error) {
+      // Only one that came to its end ends well: of another the code would lack the rest.
+      if (signal.aborted) throw new Error("it was stopped before its end");
+      throw error;
+    }
+  };
+  return () => runRole({ ...workerProgram, start: rehearse }, []);
 }
 
 function startExecutor(): void {
@@ -49,6 +62,8 @@ if (startupSnapshot.isBuildingSnapshot()) {
     startupSnapshot.setDeserializeMainFunction(() => void run());
   });
 } else {
+  // Whatever it hangs in: where its parent is gone nobody else ends it.
+  if (process.argv.includes(REHEARSE)) setTimeout(() => process.exit(1), REHEARSAL_MS).unref();
   startExecutor();
   void loadProgram().then((run) => run());
 }
