@@ -3,9 +3,8 @@ import type { Clock } from "./clock.ts";
 import { CLOSE_TIMEOUT_MS, closeInTime } from "./close-in-time.ts";
 import type { Settings } from "./config/settings.ts";
 import { type DatabaseClock, openDatabaseClock } from "./database-clock.ts";
-import { StartStopped } from "./errors.ts";
 import type { FrontDoor } from "./front-door.ts";
-import { openStore, type Store } from "./store/database.ts";
+import { openStore, type QueryScope, type Store } from "./store/database.ts";
 import { type DurabilityGap, findDurabilityGaps } from "./store/durability.ts";
 import type { Listener } from "./store/listen.ts";
 import { migrateUp } from "./store/migrate.ts";
@@ -37,6 +36,8 @@ export interface DatabaseParts extends Pick<ConnectParts, "settings" | "clock" |
 export interface ConnectingDatabase {
   store: Store;
   listening: Promise<Listener | undefined>;
+  /** For what nobody waits for: that of claims, which has a connection by then, where there are some. */
+  askedAside: Pick<QueryScope, "pool">;
   /** From now on closing waits for what is under way. */
   isOpen: boolean;
 }
@@ -63,7 +64,8 @@ export function connectDatabase(
   const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, leaseMs, onError });
   opened.defer(() => close(store.close()));
   const listening = openBells(store, clock, onError).catch(() => undefined);
-  const connecting: ConnectingDatabase = { store, listening, isOpen: false };
+  const askedAside = { pool: leaseMs === undefined ? store.pool : store.plannedPool };
+  const connecting: ConnectingDatabase = { store, listening, askedAside, isOpen: false };
   opened.defer(() => close(connecting.listening.then((listener) => listener?.close())));
   if (leaseMs !== undefined) void connectClaims(store);
   return connecting;
@@ -82,14 +84,8 @@ export async function openDatabase(
   const listener = (await connecting.listening) ?? (await wait.until(() => openBells(store, clock, onError)));
   connecting.listening = Promise.resolve(listener);
   tellPooling(await wait.until(() => store.findPooling()), settings, log);
-  // Nobody waits for what is only told, nor for a connection that it has.
-  const looking = wait.until(() => findDurabilityGaps({ pool: store.plannedPool }));
-  void looking.then(
-    (gaps) => tellGaps(gaps, log),
-    (error) => {
-      if (!(error instanceof StartStopped)) onError(error);
-    },
-  );
+  // Nobody waits for what is only told, and it is asked for once.
+  void findDurabilityGaps(connecting.askedAside).then((gaps) => tellGaps(gaps, log), onError);
   const databaseClock = await openDatabaseClock(opened, { store, until: wait.until });
   connecting.isOpen = true;
   return { store, listener, clock: databaseClock, untilAnswered: wait.until };
