@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import type { Store } from "../core/store/database.ts";
 import { newId } from "../core/store/ids.ts";
 import { openTestStore } from "../core/store/testing/test-store.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -12,16 +13,21 @@ import { createSlots } from "./slots.ts";
 const { store, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
-/** A worker with its row, and what that tells. */
-async function openHeart() {
+function createHeart(by: Store = store) {
   const clock = createManualClock();
   const slots = createSlots(10);
   const facts = { id: newId(), host: "h", pid: 1, slots: slots.total };
   const heartbeat = createHeartbeat({
-    ...{ facts, leaseMs: 60_000, store, clock, slots },
+    ...{ facts, leaseMs: 60_000, store: by, clock, slots },
     log: createLogger("worker", "silent"),
     lease: createWorkerLease(60_000, clock),
   });
+  return { clock, slots, facts, heartbeat };
+}
+
+/** A worker with its row, and what that tells. */
+async function openHeart() {
+  const { clock, slots, facts, heartbeat } = createHeart();
   await heartbeat.beat();
   return {
     ...{ clock, heartbeat },
@@ -89,4 +95,34 @@ test("nobody knows what beats that crossed each other told: it is told again", a
   assert.equal(await telling, true);
   await clock.advance(2_000);
   assert.deepEqual([await heartbeat.tellLoad(), await told()], [false, 0]);
+});
+
+test("the first lease goes by the connection that the start has, the next ones by those of leases", async () => {
+  const words: string[] = [];
+  const watch = (name: "db" | "leaseDb") =>
+    new Proxy(store[name], {
+      get(target, key) {
+        if (key === "getExecutor") words.push(name);
+        const value = Reflect.get(target, key);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  const { heartbeat } = createHeart({ ...store, db: watch("db"), leaseDb: watch("leaseDb") });
+  await heartbeat.beat();
+  assert.deepEqual(new Set(words), new Set(["db"]));
+  words.length = 0;
+  await heartbeat.beat();
+  assert.deepEqual(new Set(words), new Set(["leaseDb"]));
+});
+
+test("a first lease without an answer is given up as soon as a later one", async () => {
+  const { clock, heartbeat } = createHeart();
+  const locked = await store.pool.connect();
+  await locked.query("BEGIN");
+  await locked.query("LOCK TABLE workers");
+  const beating = assert.rejects(heartbeat.beat(), /not confirmed within 5000 ms/);
+  await clock.advance(5_000);
+  await beating;
+  await locked.query("COMMIT");
+  locked.release();
 });

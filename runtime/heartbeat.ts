@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../core/clock.ts";
-import type { Store } from "../core/store/database.ts";
+import type { Db, Store } from "../core/store/database.ts";
 import { removeWorker, renewLease, type WorkerFacts } from "../core/store/workers.ts";
 import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerLease } from "./lease.ts";
@@ -54,6 +54,16 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
     return busy === 0 && nowMs - calledAtMs < HOLD_LOAD_MS ? 1 : busy;
   }
 
+  /** Gives up as soon as the connections for leases do by themselves. */
+  async function inTime<T>(renewing: Promise<T>): Promise<T> {
+    const { leaseTimeoutMs } = store;
+    const late = Promise.withResolvers<never>();
+    const confirmed = clock.after(leaseTimeoutMs, () =>
+      late.reject(new Error(`the first lease was not confirmed within ${leaseTimeoutMs} ms`)),
+    );
+    return await Promise.race([renewing, late.promise]).finally(confirmed);
+  }
+
   async function beat(busy = readLoad()): Promise<void> {
     const isAlone = underWay === 0;
     begun += 1;
@@ -63,9 +73,9 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
     toldBusy = undefined;
     underWay += 1;
     try {
+      const renew = (db: Db) => renewLease(db, { ...facts, busy }, leaseMs, draining);
       // The first goes by the connection that the start has; one of its own would have to be made for it.
-      const db = mine === 1 ? store.db : store.leaseDb;
-      const word = await renewLease(db, { ...facts, busy }, leaseMs, draining);
+      const word = await (mine === 1 ? inTime(renew(store.db)) : renew(store.leaseDb));
       renewed();
       parts.hearTime?.(word, askedMs);
     } finally {

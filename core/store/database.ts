@@ -34,10 +34,12 @@ export interface Store extends QueryScope {
   plannedPool: pg.Pool;
   /**
    * Connections apart, for leases: renewing and judging them does not wait behind statements that hang, and is given up
-   * soon on a connection that hangs itself.
+   * soon on a connection that hangs itself. A worker's first lease goes by `db` (runtime/heartbeat.ts).
    */
   leaseDb: Db;
   leasePool: pg.Pool;
+  /** That soon. */
+  leaseTimeoutMs: number;
   /** How long who waits longest for a connection of `pool` has waited; 0: nobody waits. */
   longestWaitMs(): number;
   /** What stands before the server. */
@@ -135,6 +137,7 @@ export function openStore(settings: StoreSettings): Store {
     plannedPool,
     leaseDb,
     leasePool,
+    leaseTimeoutMs,
     sessionUrl: directUrl ?? databaseUrl,
     longestWaitMs: () => pool.longestWaitMs(),
     findPooling: pools.findPooling,
