@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import fs, { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -46,6 +47,25 @@ test("everyone may read what is in it and only its owner write, whatever the wor
   assert.match(readFileSync(fstab, "utf8"), /\/lib\/libc\.so .*\/root\/lib\/deep\/libc\.so none/);
   jail.remove();
   assert.equal(existsSync(dirname(jail.root)), false);
+});
+
+test("where a file has one name only each mount point is a file of its own", (t) => {
+  const link = t.mock.method(fs, "linkSync", () => {
+    throw Object.assign(new Error("operation not permitted"), { code: "EPERM" });
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    link.mock.restore();
+    syncBuiltinESMExports();
+  });
+  const jail = makeJail({ files: {}, texts: {} });
+  t.after(() => jail.remove());
+  jail.layOut({ "/lib/libc.so": "/lib/libc.so", "/node": "/node" });
+  assert.equal(link.mock.callCount(), 2);
+  for (const file of ["lib/libc.so", "node"]) {
+    const { mode, size, nlink } = statSync(jail.pathOf(file));
+    assert.deepEqual([mode & 0o777, size, nlink], [0o644, 0, 1]);
+  }
 });
 
 test("libraries that were found before count until a program changes", (t) => {

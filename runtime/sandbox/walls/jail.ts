@@ -42,10 +42,11 @@ export function makeJail({ files, texts }: JailContents): Jail {
     layOut(bound) {
       const inners = Object.keys(bound);
       for (const inside of new Set(inners.map(dirname))) makeFolder(join(root, inside), root);
-      // One file by many names: what a file system does longest is making files.
+      // One file by many names: what a file system does longest is making files. It lies outside the root, where no
+      // executor can name it.
       const empty = join(folder, "empty");
       writeReadable(empty, "");
-      for (const inner of inners) linkSync(empty, join(root, inner));
+      for (const inner of inners) linkOrWrite(empty, join(root, inner));
       makeFolder(join(root, "proc"));
       const fstab = join(folder, "fstab");
       writeFileSync(fstab, mountTable(root, bound));
@@ -125,6 +126,15 @@ function makeFolder(path: string, upTo?: string): void {
 function copyReadable(source: string, target: string): void {
   copyFileSync(source, target);
   chmodSync(target, 0o644);
+}
+
+/** Some file systems have one name for a file only. */
+function linkOrWrite(empty: string, path: string): void {
+  try {
+    linkSync(empty, path);
+  } catch {
+    writeReadable(path, "");
+  }
 }
 
 function writeReadable(path: string, text: string): void {
