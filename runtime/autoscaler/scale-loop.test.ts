@@ -86,6 +86,22 @@ test("one that starts is not taken for somebody else's where its row is there be
   assert.deepEqual([scaled, world.retiring], [[], 0]);
 });
 
+test("one that somebody starts by hand is taken for ours until ours has told its id", async () => {
+  const { parts, world, clock } = openParts();
+  const wanted: number[] = [];
+  parts.on.looked = (_load, { workers }) => wanted.push(workers);
+  world.isLockFree = false;
+  const look = createLook(parts);
+  await look();
+  const byHand = { id: "by-hand", slots: 10, busy: 0 };
+  Object.assign(world, { starting: 1, load: due(20, [byHand]) });
+  await look();
+  await clock.advance(1_000);
+  Object.assign(world, { starting: 0, up: 1, load: due(20, [byHand, { id: "own-0", slots: 10, busy: 0 }]) });
+  await look();
+  assert.deepEqual(wanted, [0, 3, 2]);
+});
+
 test("without the lock nothing starts", async () => {
   const { parts, world, scaled } = openParts();
   world.load = due(100);

@@ -70,7 +70,10 @@ export function createLook(parts: ScaleParts): () => Promise<number> {
   const { clock, fleet, startLock, limits, on } = parts;
   const window = createDemandWindow();
   let state = startScaling(clock.now().getTime());
-  /** Rows that stood while none of ours started: whoever has the lock starts alone, so what comes then is ours. */
+  /**
+   * Rows that stood while none of ours started. Whoever has the lock starts alone: of autoscalers' workers, what comes then
+   * is ours. One that somebody starts by hand is taken for ours until ours has told its id.
+   */
   let othersIds: ReadonlySet<string> = new Set();
 
   async function decide(): Promise<{ load: Load; decision: ScaleDecision; own: number }> {
