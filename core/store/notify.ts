@@ -1,6 +1,7 @@
 /**
  * The database's doorbells. Sending is debounced: one NOTIFY per burst, after the commit it speaks of, because a
- * NOTIFY inside every inserting transaction serialises their commits.
+ * NOTIFY inside every inserting transaction serialises their commits. One is not sent here: a worker's coming is rung
+ * with its row (workers.ts), for that comes seldom.
  */
 import type { Clock } from "../clock.ts";
 import type { Store } from "./database.ts";
