@@ -69,7 +69,6 @@ function entrantsOfBellhop(bellhop: Bellhop, caller: Caller): Entrant[] {
   });
 }
 
-
 export const CALLS: PeerCase = {
   name: "calls",
   purpose: "calls of one function over HTTP, 32 in flight and one at a time",
