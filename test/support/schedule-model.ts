@@ -154,7 +154,10 @@ export class ModelTask {
 
   /** The line: those that wait get their turn, and what becomes of those whose instant has come is decided. */
   private settle(nowMs: number): void {
-    const isBusy = () => this.runs.some(({ state }) => ["queued", "running", "retrying"].includes(state));
+    const isBusy = () =>
+      this.runs.some(({ state, availableAt, wasClaimed }) =>
+        state === "queued" ? wasClaimed || availableAt <= nowMs : ["running", "retrying"].includes(state),
+      );
     const waiting = () => this.inOrder("waiting");
     const startNext = () => {
       const [first] = waiting();

@@ -18,7 +18,7 @@ import { openTestStore } from "../testing/test-store.ts";
 import { claimDueRuns, claimRuns } from "./claim.ts";
 import { enqueueTaskRun } from "./enqueue.ts";
 import { finishAttempts } from "./finish.ts";
-import { listRuns } from "./read.ts";
+import { findRun, listRuns } from "./read.ts";
 import { settleHeldRuns } from "./settle-held.ts";
 import { findNextInstants, stageOccurrences } from "./stage.ts";
 
@@ -251,6 +251,24 @@ test("what was missed and is caught up with runs one after another, though its t
     [50, "succeeded"],
     [60, "succeeded"],
   ]);
+});
+
+test("a run that is staged ahead of its instant does not keep those waiting that are caught up with", async () => {
+  const catchUp = { policy: "all", windowMs: null, max: 3 } as const;
+  const input = httpTask({ kind: "every", everyMs: 60_000 }, { overlap: "allow", catchUp });
+  const now = new Date();
+  const madeAt = new Date(now.getTime() - 150_000);
+  const { task } = await createTask(store, { namespaceId: await newNamespace(), input, now: madeAt });
+  const inMinutes = (minutes: number) => new Date(madeAt.getTime() + minutes * 60_000);
+  await stageOccurrences(store, now, now, 100);
+  const { runs: ahead } = await stageOccurrences(store, now, inMinutes(3), 100);
+  assert.deepEqual(
+    ahead.map(({ availableAt }) => availableAt),
+    [inMinutes(3)],
+  );
+  const { started } = await settleHeldRuns(store, now, 100);
+  const first = await findRun(store, task.namespaceId, started[0]!.runId);
+  assert.deepEqual([started.length, first?.scheduledFor], [1, inMinutes(1)]);
 });
 
 test("nothing is caught up with where its task says so", async () => {
