@@ -39,8 +39,10 @@ export async function rehearseStart(
 
 /** Resolves when it has ended, with what it said where it did not end well. */
 async function runToEnd(child: ChildProcess, stop: AbortSignal): Promise<string | undefined> {
+  // Rejects where no process could be made, which then has no streams either.
+  const exited = once(child, "exit");
   let said = "";
-  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-MAX_SAID_CHARS);
   });
   let killing: NodeJS.Timeout | undefined;
@@ -52,7 +54,7 @@ async function runToEnd(child: ChildProcess, stop: AbortSignal): Promise<string 
   stop.addEventListener("abort", end, { once: true });
   try {
     // One whose channel was closed from here has no close of its own.
-    const ended = [once(child, "exit"), once(child.stderr!, "close")] as const;
+    const ended = [exited, child.stderr && once(child.stderr, "close")] as const;
     const [[status, killedBy]] = (await Promise.all(ended)) as [[number | null, string | null], unknown];
     return status === 0 ? undefined : said.trim() || `it ended with ${killedBy ?? `exit code ${status}`}`;
   } finally {
