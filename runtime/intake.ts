@@ -9,6 +9,7 @@
  * counts).
  */
 import type { Clock } from "../core/clock.ts";
+import { HERD_AHEAD_MS } from "../core/domain/staging.ts";
 import type { BellHandler } from "../core/queue/transport.ts";
 import type { Claim, ClaimedRun } from "../core/store/runs/claim.ts";
 import { type EarlyRun, SWEEP_OVERDUE_MS } from "../core/store/runs/find-claimable.ts";
@@ -54,8 +55,11 @@ export class IntakeClosed extends Error {
   override name = "IntakeClosed";
 }
 
-/** How far ahead timers are set: for early bells, and for the next instant after a hint. The rest is left to the sweep. */
-const LOOK_AHEAD_MS = 5_000;
+/**
+ * How far ahead timers are set: for early bells, as a scheduler that stops rings them, and for the next instant after a hint.
+ * The rest is left to the sweep.
+ */
+const LOOK_AHEAD_MS = HERD_AHEAD_MS + 1_000;
 /** Where a bell's run is gone, one that had to wait in its place may be left: this much later what is as old is taken. */
 export const LEFT_OVER_MS = 100;
 

@@ -1,9 +1,9 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
-import { MAX_SLEEP_MS, STAGE_AHEAD_MS, STAGE_BATCH } from "../core/domain/staging.ts";
+import { HERD_AHEAD_MS, MAX_SLEEP_MS, STAGE_AHEAD_MS, STAGE_BATCH } from "../core/domain/staging.ts";
 import { type Loop, startLoop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
-import type { DailyLimits } from "../core/store/daily-limits.ts";
+import { type DailyLimits, NO_DAILY_LIMITS } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
 import { queueDueRetries } from "../core/store/runs/queue-retries.ts";
 import { type SettledRuns, settleHeldRuns } from "../core/store/runs/settle-held.ts";
@@ -18,7 +18,7 @@ import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
 import { createClockMover } from "./move-clock.ts";
 import { NEVER_QUIET, type Quiet } from "./quiet.ts";
-import { createStageAhead } from "./stage-ahead.ts";
+import { type Ahead, createStageAhead, FEW_DUE } from "./stage-ahead.ts";
 import { traceStaging } from "./trace-staging.ts";
 
 /** Who ends a run that another waits for wakes the scheduler: this often it looks where that is lost. */
@@ -70,10 +70,15 @@ export function decideSleepMs(
   { due, retry, held, hasWaiting }: NextInstants,
   now: Date,
   longestMs = MAX_SLEEP_MS,
-  aheadMs = STAGE_AHEAD_MS,
+  { aheadMs, goodForMs }: Ahead = FEW_DUE,
 ): number {
   const untilMs = [hasWaiting ? TURN_MS : longestMs];
-  if (due) untilMs.push(due.getTime() - aheadMs - now.getTime());
+  if (due) {
+    const untilDueMs = due.getTime() - now.getTime();
+    untilMs.push(untilDueMs - aheadMs);
+    // It may be the first of a herd.
+    untilMs.push(untilDueMs > HERD_AHEAD_MS ? untilDueMs - HERD_AHEAD_MS : goodForMs);
+  }
   if (retry) untilMs.push(retry.getTime() - STAGE_AHEAD_MS - now.getTime());
   if (held) untilMs.push(held.getTime() - now.getTime());
   return Math.max(Math.min(...untilMs), 0);
@@ -91,18 +96,18 @@ export function startStageLoop(
   on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
   tracer: Tracer = NO_TRACER,
   time: ScheduleTime = trueTime(clock),
-  daily?: Pick<DailyLimits, "limitOf">,
+  daily: Pick<DailyLimits, "limitOf" | "isAny"> = NO_DAILY_LIMITS,
   quiet: Quiet = NEVER_QUIET,
 ): Loop {
-  const decideAheadMs = createStageAhead(store, clock);
+  const decideAhead = createStageAhead(store, clock, daily);
   const mover = time.isVirtual ? createClockMover(store, clock, time) : undefined;
 
   /** How long nothing is to be done. `target`: the virtual time's, of before the pass. */
-  async function findWaitMs(target: Date | null, aheadMs: number): Promise<number> {
+  async function findWaitMs(target: Date | null, ahead: Ahead): Promise<number> {
     const next = await findNextInstants(store);
     // Asleep, the look for work sees what comes to be due.
     const longestMs = quiet.stretch(MAX_SLEEP_MS, "runs");
-    if (!mover) return Math.max(decideSleepMs(next, clock.now(), longestMs, aheadMs), MIN_SLEEP_MS);
+    if (!mover) return Math.max(decideSleepMs(next, clock.now(), longestMs, ahead), MIN_SLEEP_MS);
     const standsMs = await mover.moveOn(target, next.due);
     if (standsMs === 0) return 0;
     return Math.max(Math.min(standsMs, decideSleepMs({ ...next, due: null }, clock.now())), MIN_SLEEP_MS);
@@ -111,10 +116,10 @@ export function startStageLoop(
   async function look(): Promise<number> {
     const beganMs = performance.now();
     const target = time.isVirtual ? time.target : null;
-    const aheadMs = time.isVirtual ? STAGE_AHEAD_MS : await decideAheadMs();
-    const report = await stagePass(store, clock, tracer, time, on.failed, daily, aheadMs);
+    const ahead = time.isVirtual ? FEW_DUE : await decideAhead();
+    const report = await stagePass(store, clock, tracer, time, on.failed, daily, ahead.aheadMs);
     on.staged(report, performance.now() - beganMs);
-    return report.more ? 0 : await findWaitMs(target, aheadMs);
+    return report.more ? 0 : await findWaitMs(target, ahead);
   }
 
   const loop = startLoop(clock, look, { retryMs: RETRY_MS, failed: on.failed });

@@ -8,6 +8,7 @@ import {
   needsWaking,
   STAGE_AHEAD_MS,
   STAGE_BATCH,
+  stayWithinDay,
 } from "./staging.ts";
 
 const NOW = new Date("2026-03-02T10:00:00.000Z");
@@ -33,4 +34,17 @@ test("what fits into a pass is staged a second ahead, and more of it earlier, by
     [10 * LARGEST_HERD, HERD_AHEAD_MS],
   ] as const)
     assert.equal(decideStageAheadMs(dueTasks), aheadMs, `${dueTasks} tasks`);
+});
+
+test("where runs are counted by the day no more than a second of the next one is staged", () => {
+  const before = (ms: number) => new Date(Date.UTC(2026, 2, 3) - ms);
+  for (const [ms, aheadMs] of [
+    [60_000, HERD_AHEAD_MS],
+    [4_000, 3_999],
+    [1_001, STAGE_AHEAD_MS],
+    [500, STAGE_AHEAD_MS],
+    [0, HERD_AHEAD_MS],
+  ] as const)
+    assert.equal(stayWithinDay(HERD_AHEAD_MS, before(ms)), aheadMs, `${ms} ms before midnight`);
+  assert.equal(stayWithinDay(STAGE_AHEAD_MS, before(4_000)), STAGE_AHEAD_MS);
 });

@@ -23,6 +23,15 @@ const FOUND_IN_TIME_MS = 2 * (MAX_SLEEP_MS + STAGE_AHEAD_MS);
 export const decideStageAheadMs = (dueTasks: number): number =>
   Math.min(STAGE_AHEAD_MS + Math.floor(dueTasks / STAGE_BATCH) * BATCH_MS, HERD_AHEAD_MS);
 
+const DAY_MS = 86_400_000;
+
+/**
+ * The same where runs are counted by the day (UTC): what fires on the next day begins it, and not more than a second early.
+ * Until then no more is staged than what fires on this one.
+ */
+export const stayWithinDay = (aheadMs: number, now: Date): number =>
+  Math.max(STAGE_AHEAD_MS, Math.min(aheadMs, DAY_MS - 1 - (now.getTime() % DAY_MS)));
+
 /** Whether a scheduler has to be woken for a task's new instant; it finds one that is farther off by itself. */
 export const needsWaking = (nextRunAt: Date | null, now: Date): boolean =>
   nextRunAt === null || nextRunAt.getTime() - now.getTime() < FOUND_IN_TIME_MS;

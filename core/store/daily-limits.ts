@@ -19,6 +19,8 @@ import { FULL_FROM } from "./stored-bytes.ts";
 const KEPT_MS = 900;
 
 export interface DailyLimits {
+  /** Whether any namespace has one, as far as is known right now. */
+  isAny(): boolean;
   /** Undefined: as many as come; 0: no more for now. Of what is known right now, without a look. */
   limitOf(namespaceId: string): number | undefined;
   /** Once it resolves, what was changed before is known. */
@@ -105,6 +107,7 @@ export function createDailyLimits({ store, listener, clock, onError }: DailyLimi
   void listener.on("bellhop_keys", () => void refresh().catch(onError));
   return {
     ...{ limitOf, refresh, count },
+    isAny: () => limits.size > 0,
     async counting(scope, namespaceId, make, isPart = false) {
       if (limitOf(namespaceId) === undefined) return await make();
       if (isPart) {
@@ -173,6 +176,7 @@ function toRefusal(limit: number, { resetsAt, untilResetMs }: DailyCount): Bellh
 
 /** Nothing is counted. */
 export const NO_DAILY_LIMITS: DailyLimits = {
+  isAny: () => false,
   limitOf: () => undefined,
   refresh: async () => {},
   counting: (_scope, _namespaceId, make) => make(),

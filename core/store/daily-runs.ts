@@ -12,7 +12,7 @@ const TODAY = "(clock_timestamp() AT TIME ZONE 'UTC')::date";
 const TOMORROW = `${TODAY} + 1`;
 const BEGINS = `(d.day < excluded.day OR d.day > ${TOMORROW})`;
 
-// As many as are left of $2, of $3 a day. The day does not go back: what is staged for midnight begins it a second early.
+// As many as are left of $2, of $3 a day. The day does not go back: what is staged for midnight begins it a second early (domain/staging.ts).
 const TAKE = {
   name: "take-daily-runs",
   text: `

@@ -20,6 +20,7 @@ import { settleExclusions } from "../../core/store/tasks/settle-exclusions.ts";
 import { finished, httpTask, makeWorker, SAMPLE_ERROR } from "../../core/store/testing/samples.ts";
 import type { TestStore } from "../../core/store/testing/test-store.ts";
 import { decideSleepMs, type StageReport, stagePass } from "../../scheduler/stage.ts";
+import { FEW_DUE } from "../../scheduler/stage-ahead.ts";
 import { setDatabaseClock } from "./clocked-database.ts";
 
 export interface Policy {
@@ -100,7 +101,8 @@ export async function openScheduledTasks({ store, db, newNamespace }: TestStore)
         const { found } = await seekInstants(store, now, 1_000);
         const report = await stagePass(store, clock, undefined, undefined, undefined, undefined, aheadMs);
         // Runs that wait for their turn are staged, and not told of.
-        const isMoreDue = decideSleepMs(await findNextInstants(store), now, MAX_SLEEP_MS, aheadMs) === 0;
+        const isMoreDue =
+          decideSleepMs(await findNextInstants(store), now, MAX_SLEEP_MS, { ...FEW_DUE, aheadMs }) === 0;
         if (didNothing(report) && found === 0 && !isMoreDue) return;
       }
     },

@@ -23,7 +23,7 @@ interface WaitingBell {
   bell: Bell | null;
 }
 
-const LOOK_AHEAD_MS = 5_000;
+const LOOK_AHEAD_MS = 11_000;
 /** Of a run that is due and locked. The worker looks after 1 ms, doubling to 128 ms: for the model only more moves. */
 const LOCKED_WAIT_MS = 50;
 
