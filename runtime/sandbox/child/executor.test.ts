@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { FrameDecoder, FrameWriter } from "../../../core/frames.ts";
 import { spawnExecutor, standingWalls } from "../parent/executor-command.ts";
+import { killTree } from "../parent/holding-processes.ts";
 import { readChildMessage } from "../parent/read-child-message.ts";
 import {
   type ChildMessage,
@@ -22,7 +23,7 @@ await standingWalls().tryOut();
 
 function startExecutor(t: TestContext) {
   const child = spawnExecutor(DEFAULT_SANDBOX_SETTINGS);
-  t.after(() => child.kill("SIGKILL"));
+  t.after(() => killTree(child.pid!, child.pid!));
   const pipe = child.stdio[3] as Socket;
   const messages: ChildMessage[] = [];
   const watchers = new Set<() => void>();
