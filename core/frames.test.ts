@@ -11,6 +11,20 @@ function decodeAll(chunks: Buffer[], maxBytes = 1_000): unknown[] {
   return frames;
 }
 
+/** The names in what is written, by the piece. */
+function collectNames() {
+  const chunks: string[] = [];
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk.toString().replaceAll(/[^a-z]/g, ""));
+      done();
+    },
+  });
+  return { chunks, stream };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 describe("FrameDecoder", () => {
   const messages = [{ a: 1 }, { text: "grüße 🛎" }, {}, { long: "x".repeat(300) }];
   const stream = Buffer.concat(messages.map((message) => encodeFrame(message, 1_000)));
@@ -82,16 +96,9 @@ describe("FrameWriter", () => {
   });
 
   test("sends what comes turn after turn in one piece, and one alone soon", async () => {
-    const chunks: string[] = [];
-    const stream = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        chunks.push(chunk.toString().replaceAll(/[^a-z]/g, ""));
-        done();
-      },
-    });
+    const { chunks, stream } = collectNames();
     let nowMs = 0;
     const writer = new FrameWriter(stream, 1_000, () => nowMs);
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
     for (const name of ["a", "b", "c"]) {
       writer.write([name]);
       await turn();
@@ -114,16 +121,9 @@ describe("FrameWriter", () => {
   });
 
   test("sends a frame at once where the last ones came alone, and gathers again as soon as they do not", async () => {
-    const chunks: string[] = [];
-    const stream = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        chunks.push(chunk.toString().replaceAll(/[^a-z]/g, ""));
-        done();
-      },
-    });
+    const { chunks, stream } = collectNames();
     let nowMs = 0;
     const writer = new FrameWriter(stream, 1_000, () => nowMs);
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
     for (const name of ["s", "t", "u", "v", "w", "a", "b", "c"]) {
       nowMs += 2;
       writer.write([name]);
