@@ -58,10 +58,10 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
   async function inTime<T>(renewing: Promise<T>): Promise<T> {
     const { leaseTimeoutMs } = store;
     const late = Promise.withResolvers<never>();
-    const confirmed = clock.after(leaseTimeoutMs, () =>
+    const stopWaiting = clock.after(leaseTimeoutMs, () =>
       late.reject(new Error(`the first lease was not confirmed within ${leaseTimeoutMs} ms`)),
     );
-    return await Promise.race([renewing, late.promise]).finally(confirmed);
+    return await Promise.race([renewing, late.promise]).finally(stopWaiting);
   }
 
   async function beat(busy = readLoad()): Promise<void> {

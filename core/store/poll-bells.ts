@@ -5,7 +5,7 @@ import { type Bell, type Listener, openListener } from "./listen.ts";
 
 /**
  * What would have been heard at once is found this much later at most. A look of an idle worker is one statement on an
- * index; instants that are known ahead are met all the same, for they are staged a second before.
+ * index; instants that are known ahead are met all the same, for they are staged a second before, or more.
  */
 const POLL_MS = 250;
 

@@ -7,7 +7,10 @@ import type { CatchUp } from "../../core/domain/catch-up.ts";
 import type { Overlap } from "../../core/domain/overlap.ts";
 import type { SkipReason } from "../../core/domain/skipped.ts";
 
-/** Retries are queued this much before their instant, and occurrences of few tasks; one that is staged no later than the other was not missed. */
+/**
+ * Retries are queued this much before their instant, and occurrences too unless a pass says otherwise; one that is staged no
+ * later than the other was not missed.
+ */
 const AHEAD_MS = 1_000;
 const MISSED_AFTER_MS = 10_000;
 const MOST_COUNTED = 1_000;

@@ -51,7 +51,7 @@ const OPEN_PART = sql`task_runs_open`;
 const RUNNING_PART = sql`(SELECT * FROM task_runs_open WHERE state = 'running' OFFSET 0)`;
 /** Those that are to be completed by somebody else take no slot, but have an index of their own as well. */
 const DEFERRED_PART = sql`(SELECT * FROM task_runs_open WHERE state = 'deferred' OFFSET 0)`;
-/** Days are made ahead, and those to come need not be planned for. A day more than now, for clocks differ, though not by more. */
+/** Partitions of days to come exist already, and cost planning. The extra day is for clocks that differ. */
 const endedByNow = () => sql`r.finished_at < ${new Date(Date.now() + DAY_MS)}`;
 /** Open rows are at hand, and a backlog stands before all that has ended. */
 export const MAX_OPEN_ROWS = 25_000;
