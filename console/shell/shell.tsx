@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import { unwrap } from "../../client/client.ts";
 import { Segments } from "../components/field.tsx";
@@ -23,7 +23,8 @@ export function Shell({ session, children }: { session: Session; children: Compo
     void followEvents(session, following.signal);
     return () => following.abort();
   }, [session]);
-  useEffect(() => {
+  // Before it is painted: who sees the page may press the keys.
+  useLayoutEffect(() => {
     const open = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();

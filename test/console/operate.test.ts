@@ -79,6 +79,22 @@ describe("the console in use", { skip, timeout: 600_000 }, () => {
     assertQuiet(console);
   });
 
+  it("hears the keyboard from the moment that the page is there", async () => {
+    const page = await console.openTab();
+    await page.addInitScript((key) => {
+      sessionStorage.setItem("bellhop.key", key);
+      // Told of what a render has changed before anything is painted.
+      new MutationObserver((_, observer) => {
+        if (!document.querySelector(".find")) return;
+        observer.disconnect();
+        dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
+      }).observe(document, { childList: true, subtree: true });
+    }, console.cluster.api.key);
+    await page.goto(`${console.url}/`);
+    await page.getByRole("dialog", { name: "Go to" }).waitFor();
+    assertQuiet(console);
+  });
+
   it("goes anywhere by the keyboard alone", async () => {
     await call("PUT", "/v1/functions/faraway", { source: "export default () => 1;" });
     const page = await console.visit("/");
