@@ -15,6 +15,8 @@ export interface RunningProcess {
   readonly pid: number;
   /** Every line so far, of stdout and stderr together. */
   readonly lines: string[];
+  /** Those of stderr alone: the two come by pipes of their own, in no order between them. */
+  readonly errorLines: string[];
   /** Those that are JSON objects, parsed. */
   readonly logs: Record<string, unknown>[];
   /** The first line that matches, past ones included; rejects, with the last lines, at the timeout or the exit. */
@@ -70,9 +72,12 @@ export function startCommand(
   const guard = guardProcess(child.pid!, { signal: "SIGKILL" });
   const recording = createRecording<string>(`line of ${name}`);
   const lines = recording.items;
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", recording.add);
-  }
+  const errorLines: string[] = [];
+  createInterface({ input: child.stdout }).on("line", recording.add);
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    errorLines.push(line);
+    recording.add(line);
+  });
   const exited = once(child, "close").then(([code, signal]) => {
     running.delete(role);
     guard.release();
@@ -82,6 +87,7 @@ export function startCommand(
   const role: RunningProcess = {
     pid: child.pid!,
     lines,
+    errorLines,
     get logs() {
       return lines.flatMap(parseLog);
     },

@@ -118,7 +118,7 @@ describe("a role without its database", { timeout: 600_000 }, () => {
     ] as const) {
       const role = startRole("scheduler", given);
       assert.deepEqual(await role.exited, { code: 1, signal: null });
-      assert.match(role.lines.at(-1)!, sentence);
+      assert.match(role.errorLines.at(-1)!, sentence);
     }
   });
 });

@@ -123,7 +123,7 @@ describe("the next release's schema", { timeout: 600_000 }, () => {
       });
       assert.deepEqual(await role.exited, { code: 1, signal: null }, file);
       assert.match(
-        role.lines.at(-1)!,
+        role.errorLines.at(-1)!,
         /9999-drop-old-needs-9998.*Start a later release, or have that one take its migrations back/,
       );
     }

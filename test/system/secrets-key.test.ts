@@ -30,7 +30,7 @@ test("API, worker and autoscaler refuse to start without the key, or with anothe
     ] as const) {
       const refused = startProcess(file, { env: { ...shared, ...given } });
       assert.equal((await refused.exited).code, 1, file);
-      const last = refused.lines.at(-1)!;
+      const last = refused.errorLines.at(-1)!;
       assert.ok(last.startsWith(`${words} Set it to the key`), `${file}: ${last}`);
       assert.ok(!refused.lines.some((line) => line.includes("started") || line.includes(other)));
     }
@@ -56,7 +56,7 @@ test("npm start makes no other key over sealed secrets: it wants the file back, 
   const refuse = async () => {
     const refused = startProcess("standalone/main.ts", { env });
     assert.equal((await refused.exited).code, 1);
-    return refused.lines.at(-1)!;
+    return refused.errorLines.at(-1)!;
   };
   t.after(() => rm(dataDir, { recursive: true, force: true }));
 
