@@ -81,15 +81,15 @@ describe("the console in use", { skip, timeout: 600_000 }, () => {
 
   it("hears the keyboard from the moment that the page is there", async () => {
     const page = await console.openTab();
-    await page.addInitScript((key) => {
-      sessionStorage.setItem("bellhop.key", key);
-      // Told of what a render has changed before anything is painted.
-      new MutationObserver((_, observer) => {
-        if (!document.querySelector(".find")) return;
-        observer.disconnect();
-        dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
-      }).observe(document, { childList: true, subtree: true });
-    }, console.cluster.api.key);
+    // Observers are told of what a render has changed before anything is painted.
+    await page.addInitScript({
+      content: `sessionStorage.setItem("bellhop.key", ${JSON.stringify(console.cluster.api.key)});
+        new MutationObserver((_, observer) => {
+          if (!document.querySelector(".find")) return;
+          observer.disconnect();
+          dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
+        }).observe(document, { childList: true, subtree: true });`,
+    });
     await page.goto(`${console.url}/`);
     await page.getByRole("dialog", { name: "Go to" }).waitFor();
     assertQuiet(console);
