@@ -19,6 +19,7 @@ import { listRuns } from "./runs/read.ts";
 import { stageOccurrences } from "./runs/stage.ts";
 import { createTask } from "./tasks/create.ts";
 import { cancelTask } from "./tasks/end.ts";
+import { pauseTask, resumeTask } from "./tasks/pause-resume.ts";
 import { findTask } from "./tasks/read.ts";
 import { type GivenTask, httpTask } from "./testing/samples.ts";
 import { openTestStore, until, untilBlocked } from "./testing/test-store.ts";
@@ -245,6 +246,21 @@ test("what fires at midnight counts on the day that begins", async () => {
   await makeTask(namespaceId, everyDay, {}, later(midnight, -1_000));
   await take(namespaceId, 1, 1);
   assert.equal((await stage(later(midnight, -500))).runs.length, 1);
+});
+
+test("what was staged ahead and is taken back is not counted", async () => {
+  const namespaceId = await newLimited(3);
+  const ids = [await makeTask(namespaceId, HOURLY), await makeTask(namespaceId, HOURLY)];
+  const first = later(FUTURE, HOUR_MS);
+  assert.equal((await stage(first)).runs.length, 2);
+  assert.equal(await begun(namespaceId), 2);
+  await pauseTask(store, namespaceId, ids[0]!, later(first, -800));
+  assert.equal(await begun(namespaceId), 1);
+  await resumeTask(store, namespaceId, ids[0]!, later(first, -500));
+  assert.equal((await stage(first)).runs.length, 1);
+  assert.equal(await begun(namespaceId), 2, "staged anew it counts once");
+  await cancelTask(store, namespaceId, ids[1]!, later(first, -200));
+  assert.equal(await begun(namespaceId), 1);
 });
 
 test("a task that fires once is over with it, and one that fires so many times goes on until it has", async () => {

@@ -3,6 +3,7 @@
  * namespace. Its lock is held to the end of a transaction that takes some, so whoever takes waits for nothing after that.
  */
 
+import { utcDayOf } from "../domain/utc-day.ts";
 import type { QueryScope } from "./database.ts";
 import { createGatherer } from "./gather.ts";
 
@@ -77,6 +78,24 @@ export async function returnDailyRuns(
     text: "UPDATE daily_runs SET runs = greatest(runs - $3, 0) WHERE namespace_id = $1 AND day = $2::date",
     values: [namespaceId, day, count],
   });
+}
+
+/** Of what was staged ahead and is taken back, by its instants: before the end of a transaction, as this file's first lines want. */
+export async function returnStagedRuns(
+  { pool }: QueryScope,
+  namespaceId: string,
+  instants: readonly Date[],
+): Promise<void> {
+  const byDay = Map.groupBy(instants, (at) => utcDayOf(at).getTime());
+  for (const [dayMs, { length: count }] of byDay) {
+    const day = new Date(dayMs).toISOString().slice(0, 10);
+    await pool.query({
+      name: "return-staged-runs",
+      text: `UPDATE daily_runs SET runs = greatest(runs - $3, 0)
+        WHERE namespace_id = $1 AND day = least(greatest(${TODAY}, $2::date), ${TOMORROW})`,
+      values: [namespaceId, day, count],
+    });
+  }
 }
 
 export interface DailyCount {

@@ -8,6 +8,8 @@ import type { Database } from "./schema.ts";
 /** A connection on which a transaction is open: whoever is given it takes part in what is committed. */
 export interface Transaction extends QueryScope {
   pool: pg.PoolClient;
+  /** Done last, in the order given: for rows whose locks nobody holds while waiting for another. */
+  beforeCommit(work: () => Promise<void>): void;
 }
 
 /**
@@ -31,7 +33,9 @@ async function transact<T>(
   const client = await pool.connect();
   try {
     await client.query("BEGIN");
-    const result = await work(openTransaction(client));
+    const last: (() => Promise<void>)[] = [];
+    const result = await work(openTransaction(client, last));
+    for (const finish of last) await finish();
     await client.query(end);
     client.release();
     return result;
@@ -53,10 +57,11 @@ async function rollBack(client: pg.PoolClient, error: unknown): Promise<void> {
 }
 
 /** Most transactions compose no statement: Kysely is made for those that do. */
-function openTransaction(client: pg.PoolClient): Transaction {
+function openTransaction(client: pg.PoolClient, last: (() => Promise<void>)[]): Transaction {
   let db: Db | undefined;
   return {
     pool: client,
+    beforeCommit: (work) => void last.push(work),
     get db() {
       db ??= openDbOn(client);
       return db;

@@ -4,6 +4,7 @@ import type { Task } from "../../contracts/task-output.ts";
 import { excludesInstants } from "../../domain/schedule/exclusions.ts";
 import type { FindNext } from "../../domain/skipped.ts";
 import { notFound } from "../../errors.ts";
+import { returnStagedRuns } from "../daily-runs.ts";
 import { isId } from "../ids.ts";
 import { toJsonText } from "../json-text.ts";
 import type { Transaction } from "../transaction.ts";
@@ -58,6 +59,10 @@ export async function lockTasks(
       AND available_at > clock_timestamp()
       AND scheduled_for > (SELECT t.anchor_at FROM tasks t WHERE t.id = r.task_id)
     RETURNING task_id AS "taskId", scheduled_for AS at`.execute(db);
+  if (withdrawn.length > 0) {
+    const notBegun = withdrawn.map(({ at }) => at);
+    tx.beforeCommit(() => returnStagedRuns(tx, namespaceId, notBegun));
+  }
   const instants = Map.groupBy(withdrawn, ({ taskId }) => taskId);
   const uncounted = rows.flatMap(({ id, runs_left }) =>
     runs_left !== null && instants.has(id) ? [{ id, count: instants.get(id)!.length }] : [],
