@@ -226,6 +226,42 @@ describe("a namespace whose executor is full of runs that wait", () => {
     assert.equal(resultOf(await whileTimePasses(large.outcome, advance)), 4_000_000);
   });
 
+  test("has the others take what comes at once while no run of the first ends, and else what has waited", async (t) => {
+    const advance = stubClock(t);
+    const { begin } = startSandboxFor(t, { isolatesPerExecutor: 2, spareExecutors: 0 });
+    const fill = async () => {
+      const stopping = new AbortController();
+      const run = await begin(WAIT, { signal: stopping.signal, wallMs: 60_000 });
+      await run.logged("here");
+      return async () => {
+        stopping.abort();
+        assert.deepEqual(await run.outcome, { kind: "cancelled" });
+      };
+    };
+    const begun: string[] = [];
+    const answer = (name: string) => begin(ANSWER, { wallMs: 60_000, onBegin: () => begun.push(name) });
+    const [end] = [await fill(), await fill()];
+    const crowded = await answer("the one that waited");
+    await setImmediate();
+    advance(100);
+    assert.equal(resultOf(await whileTimePasses(crowded.outcome, advance)), 42);
+
+    const next = await answer("while none ends");
+    await setImmediate();
+    assert.deepEqual(begun, ["the one that waited", "while none ends"]);
+    assert.equal(resultOf(await next.outcome), 42);
+
+    await end();
+    await fill();
+    const last = await answer("while they end");
+    await setImmediate();
+    advance(99);
+    assert.equal(begun.length, 2, "the first one's isolates are the warm ones");
+    advance(1);
+    assert.equal(resultOf(await whileTimePasses(last.outcome, advance)), 42);
+    assert.equal(begun.at(-1), "while they end");
+  });
+
   test("takes no more than half of a worker's executors for that: the rest are other namespaces'", async (t) => {
     const { begin, call } = startSandboxFor(t, { isolatesPerExecutor: 1, maxExecutors: 2 });
     const stopping = new AbortController();

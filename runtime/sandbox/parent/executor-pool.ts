@@ -9,7 +9,15 @@ import { standingWalls } from "./executor-command.ts";
 import { ExecutorProcess } from "./executor-process.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
-import { CROWDED_MS, createTenant, crowdedAt, isAtWork, isFull, type Tenant } from "./tenant.ts";
+import {
+  CROWDED_MS,
+  createTenant,
+  crowdedAt,
+  isAtWork,
+  isFull,
+  type Tenant,
+  waitsForItsFirst,
+} from "./tenant.ts";
 import { WarmMemory } from "./warm-memory.ts";
 
 const MEGABYTE = 1_048_576;
@@ -161,26 +169,24 @@ export class ExecutorPool implements Sandbox {
     const now = performance.now();
     let isGathering = false;
     for (const executor of executors) {
-      const filled = this.#fill(executor, tenant);
-      isGathering = filled === "gathering";
+      isGathering = this.#fill(executor, tenant, now) === "gathering";
       if (isGathering) break;
-      // It is worth a moment's waiting: the others' isolates are cold.
-      if (filled === "behind" && executor === executors[0] && crowdedAt(tenant, now) > now) break;
     }
     if (waiting.size === 0 || isGathering) {
       clearTimeout(tenant.crowded);
       tenant.crowded = undefined;
-    } else if (!tenant.crowded) {
-      this.#relieveIn(tenant, crowdedAt(tenant, now) - now);
+    } else {
+      const leftMs = crowdedAt(tenant, now) - now;
+      // The one that waits longest may be another by now.
+      if (leftMs > 0 || !tenant.crowded) this.#relieveIn(tenant, leftMs);
     }
   }
 
-  /** `gathering`: what waits begins there in a moment, and in no other; `behind`: once the executor has read. */
-  #fill(executor: ExecutorProcess, tenant: Tenant): "gathering" | "behind" | "full" | "done" {
-    const { waiting } = tenant;
-    while (waiting.size > 0) {
-      if (!executor.hasRoom) return "full";
-      if (executor.isCongested) return "behind";
+  /** `gathering`: what waits begins there in a moment, and in no other. */
+  #fill(executor: ExecutorProcess, tenant: Tenant, now: number): "gathering" | "done" {
+    const { waiting, executors } = tenant;
+    while (waiting.size > 0 && executor.hasRoom && !executor.isCongested) {
+      if (executor !== executors[0] && waitsForItsFirst(tenant, now)) break;
       const batch = waiting.takeBatch(
         (job) => executor.batchSizeFor(job),
         (job) => executor.shouldBegin(job, waiting.countLike(job)),
@@ -198,6 +204,7 @@ export class ExecutorPool implements Sandbox {
   }
 
   #relieveIn(tenant: Tenant, ms: number): void {
+    clearTimeout(tenant.crowded);
     tenant.crowded = setTimeout(() => {
       tenant.crowded = undefined;
       this.#relieve(tenant, performance.now());
@@ -256,7 +263,7 @@ export class ExecutorPool implements Sandbox {
     let longest: ExecutorProcess | undefined;
     for (const [executor, { waiting }] of this.#assigned) {
       if (executor.runningCount > 0 || waiting.size > 0) continue;
-      if (!longest || executor.idleSince < longest.idleSince) longest = executor;
+      if (!longest || executor.lastEndAt < longest.lastEndAt) longest = executor;
     }
     if (!longest) return;
     this.#unassign(longest);
@@ -403,7 +410,7 @@ export class ExecutorPool implements Sandbox {
         if (executor.runningCount > 0) continue;
         // The first stays while others work: it is the one that is warm.
         if (isBusy && executor === executors[0]) continue;
-        if (now - Math.max(executor.idleSince, executor.assignedAt) < idleExecutorMs) continue;
+        if (now - Math.max(executor.lastEndAt, executor.assignedAt) < idleExecutorMs) continue;
         this.#unassign(executor);
         executor.kill("idle");
       }

@@ -47,7 +47,7 @@ export class ExecutorProcess {
   /** Monotonic, when it first answered. */
   readyAt: number | undefined;
   /** Monotonic, of the last run's end. */
-  idleSince = performance.now();
+  lastEndAt = performance.now();
   assignedAt = 0;
   /** Why it is dead, or would be if it died now. */
   end: ExecutorEnd = "unexpected";
@@ -206,10 +206,8 @@ export class ExecutorProcess {
 
   #onRunsChange(): void {
     if (this.#runs.begun >= this.#settings.maxRunsPerExecutor) this.#retire();
-    if (this.#runs.count === 0) {
-      this.idleSince = performance.now();
-      if (this.state === "draining") this.kill("replaced");
-    }
+    this.lastEndAt = performance.now();
+    if (this.#runs.count === 0 && this.state === "draining") this.kill("replaced");
     this.#events.onChange(this);
   }
 

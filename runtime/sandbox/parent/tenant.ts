@@ -45,3 +45,13 @@ export function crowdedAt({ executors, waiting }: Tenant, now: number): number {
   for (const { assignedAt, readyAt = now } of executors) since = Math.max(since, assignedAt, readyAt);
   return since + CROWDED_MS;
 }
+
+/**
+ * Whether what waits is to wait on although a companion has room: the first's isolates are warm, and it will soon have a
+ * place, for runs in it end, or has one and is only behind with reading. Not for longer than it takes to be crowded.
+ */
+export function waitsForItsFirst(tenant: Tenant, now: number): boolean {
+  const first = tenant.executors[0]!;
+  const isMoving = first.hasRoom || now - first.lastEndAt < CROWDED_MS;
+  return isMoving && crowdedAt(tenant, now) > now;
+}
