@@ -106,6 +106,10 @@ export class ExecutorHost {
       this.#pool.sweep(performance.now());
       this.#reportWarm();
     }, SWEEP_IDLE_MS);
+  }
+
+  /** Boots an isolate for the first function, which keeps this thread for a while: once the worker has been told that it may call. */
+  prepare(): void {
     this.#pool.prepareSpares(FIRST_SPARE_MB);
   }
 

@@ -1,6 +1,6 @@
 /** Which isolates stay warm, by stubs of them. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import type { GuestIsolate } from "./guest-isolate.ts";
 import { IsolatePool } from "./isolate-pool.ts";
 
@@ -18,8 +18,11 @@ function openPool({
   maxWarmBytes = 100 * MEGABYTE,
   rssBytes = (): number => 0,
   isolateBytes = MEGABYTE,
+  spares = 0,
 } = {}) {
+  let made = 0;
   const make = (memoryMb: number) => {
+    made++;
     const stub = { memoryMb, idleSince: 0, loadMs: 3, gone: false, bytes: isolateBytes };
     return Object.assign(stub, {
       heldBytes: () => stub.bytes,
@@ -29,7 +32,7 @@ function openPool({
     }) as Stub & GuestIsolate;
   };
   const pool = new IsolatePool(
-    { maxWarmBytes, maxIdleMs: 1_000, spares: 0 },
+    { maxWarmBytes, maxIdleMs: 1_000, spares },
     make as unknown as (memoryMb: number) => GuestIsolate,
     rssBytes,
   );
@@ -48,8 +51,51 @@ function openPool({
     give(isolate);
     return isWarm;
   };
-  return { pool, take, give, call, now: () => now };
+  return { pool, take, give, call, now: () => now, made: () => made };
 }
+
+describe("spares", () => {
+  const openWithSpare = (t: TestContext) => {
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const opened = openPool({ spares: 1 });
+    opened.pool.prepareSpares(64);
+    assert.equal(opened.made(), 1, "at once, before anybody asks");
+    return { ...opened, pass: (ms: number) => t.mock.timers.tick(ms) };
+  };
+
+  test("are made while nothing is at work", (t) => {
+    const { take, give, made, pass } = openWithSpare(t);
+    const { isolate } = take("a");
+    pass(10);
+    assert.equal(made(), 1, "the run that took it goes on undisturbed");
+    give(isolate);
+    pass(9);
+    assert.equal(made(), 1);
+    pass(1);
+    assert.equal(made(), 2);
+    pass(1_000);
+    assert.equal(made(), 2, "as many as there are to be");
+  });
+
+  test("do not wait for ever where something is at work all the time", (t) => {
+    const { take, made, pass } = openWithSpare(t);
+    take("a");
+    pass(10);
+    pass(10);
+    assert.equal(made(), 1);
+    pass(10);
+    assert.equal(made(), 2);
+  });
+
+  test("of another memory size are ended when one of a new size is asked for", (t) => {
+    const { take, made, pass } = openWithSpare(t);
+    assert.equal(take("a", 128).isolate.memoryMb, 128);
+    assert.equal(made(), 2);
+    for (let look = 0; look < 3; look++) pass(10);
+    assert.equal(take("b", 128).isolate.memoryMb, 128);
+    assert.equal(made(), 3, "the spare");
+  });
+});
 
 describe("a revision's isolates", () => {
   test("serve it again, the latest first, and nobody else", () => {

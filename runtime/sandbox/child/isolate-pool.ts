@@ -19,8 +19,12 @@ export interface Evictions {
 }
 
 const MEGABYTE = 1_048_576;
-/** A spare is made a moment after one was taken, so that its boot does not slow the run that took it. */
-const REFILL_MS = 3;
+/**
+ * Making a spare keeps the thread for some 8 ms. So the next is made while nothing is at work, which is looked at so often
+ * after one was taken; at the last look it is made in any case.
+ */
+const REFILL_LOOK_MS = 10;
+const REFILL_LOOKS = 3;
 /** Of the memory, for isolates that have just begun to be called. */
 const TRIAL_SHARE = 1 / 16;
 /** How much more the process may hold than its warm isolates may, beside what the runs at work may take. */
@@ -50,6 +54,7 @@ export class IsolatePool {
   #warmBytes = 0;
   #spares: GuestIsolate[] = [];
   #spareMb = 0;
+  /** While a spare is missing. */
   #refill: NodeJS.Timeout | undefined;
 
   constructor(
@@ -106,26 +111,35 @@ export class IsolatePool {
 
   /** An isolate that nobody used: a spare, or a new one. */
   #takeFresh(memoryMb: number): GuestIsolate {
-    if (memoryMb !== this.#spareMb) this.prepareSpares(memoryMb);
+    if (memoryMb !== this.#spareMb) {
+      this.#spareMb = memoryMb;
+      this.#endSpares();
+    }
     const spare = this.#spares.shift();
-    this.#refill ??= setTimeout(() => this.#fill(), REFILL_MS).unref();
+    this.#refill ??= this.#refillLater(REFILL_LOOKS);
     return spare && !spare.gone ? spare : this.#make(memoryMb);
   }
 
-  /** Makes the spares those of another memory size. */
+  /** Makes one at once, before anything is at work; the others follow. */
   prepareSpares(memoryMb: number): void {
     this.#spareMb = memoryMb;
-    this.#endSpares();
-    this.#refill ??= setTimeout(() => this.#fill(), REFILL_MS).unref();
+    this.#fill();
+  }
+
+  #refillLater(looks: number): NodeJS.Timeout {
+    const look = () => {
+      this.#refill = undefined;
+      if (this.#atWork.size > 0 && looks > 1) this.#refill = this.#refillLater(looks - 1);
+      else this.#fill();
+    };
+    return setTimeout(look, REFILL_LOOK_MS).unref();
   }
 
   #fill(): void {
-    this.#refill = undefined;
     if (this.#spares.length >= this.#limits.spares || this.#shortBytes() > 0) return;
     const spare = this.#make(this.#spareMb);
     this.#spares.push(spare);
-    if (this.#spares.length < this.#limits.spares)
-      this.#refill = setTimeout(() => this.#fill(), REFILL_MS).unref();
+    if (this.#spares.length < this.#limits.spares) this.#refill ??= this.#refillLater(REFILL_LOOKS);
   }
 
   #endSpares(): void {

@@ -4,7 +4,7 @@
  * Arguments: the path of the isolated-vm addon, the path of the guest's snapshot, that of the
  * scripts of node: modules, IsolatePoolLimits as JSON.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { FrameDecoder, FrameWriter, splitFrame } from "../../../core/frames.ts";
 import { MAX_CHILD_FRAME_BYTES, MAX_PARENT_FRAME_BYTES, type ParentMessage } from "../protocol/messages.ts";
@@ -17,6 +17,19 @@ const [addonPath = "", snapshotPath = "", nodeModulesPath = "", poolLimits = "{}
 /** A plain exit may wait for a guest's thread that never lets go. */
 function endNow(): void {
   process.kill(process.pid, "SIGKILL");
+}
+
+/** Into memory that an isolate's snapshot may lie in: nothing is copied. */
+function readBytes(path: string): ArrayBuffer {
+  const file = openSync(path, "r");
+  const bytes = new Uint8Array(fstatSync(file).size);
+  for (let read = 0; read < bytes.length; ) {
+    const count = readSync(file, bytes, { offset: read });
+    if (count === 0) throw new Error(`${path} ends before its end`);
+    read += count;
+  }
+  closeSync(file);
+  return bytes.buffer;
 }
 
 function loadAddon(path: string): Ivm {
@@ -34,9 +47,7 @@ process.on("uncaughtException", (error) => process.stderr.write(`${error.stack}\
 const socket = new Socket({ fd: 3, readable: true, writable: true });
 const out = new FrameWriter(socket, MAX_CHILD_FRAME_BYTES);
 const ivm = loadAddon(addonPath);
-const snapshot = new ivm.ExternalCopy(new Uint8Array(readFileSync(snapshotPath)).buffer, {
-  transferOut: true,
-});
+const snapshot = new ivm.ExternalCopy(readBytes(snapshotPath), { transferOut: true });
 const host = new ExecutorHost(ivm, snapshot, new NodeModules(nodeModulesPath), out, JSON.parse(poolLimits));
 const decoder = new FrameDecoder(MAX_PARENT_FRAME_BYTES, (text) => {
   const { json, payload } = splitFrame(text);
@@ -47,3 +58,5 @@ socket.on("end", endNow);
 socket.on("close", endNow);
 socket.on("error", endNow);
 out.write({ t: "ready" });
+out.flush();
+host.prepare();
