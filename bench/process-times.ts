@@ -54,7 +54,7 @@ const OF_PEERS = /\/jobs\/[a-z-]+\.ts (client|worker)|(?:^|\/)(workerd|redis-ser
 /** What its command line says it is: `runtime`, `scheduler`, `executor`, `PostgreSQL`. */
 function nameOf(pid: number): string {
   const command = readProcessFile(pid, "cmdline").replaceAll("\0", " ");
-  if (command.includes("executor.mjs")) return "executor";
+  if (command.includes("executor.cjs")) return "executor";
   const [, jobs, program] = command.match(OF_PEERS) ?? [];
   return jobs ?? program ?? command.match(/([a-z-]+)\/main\.ts/)?.[1] ?? "PostgreSQL";
 }

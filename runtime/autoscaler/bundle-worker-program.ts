@@ -8,6 +8,7 @@ import { readExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
 import { addonPath } from "../sandbox/parent/executor-command.ts";
 import { findExecutorLibraries } from "../sandbox/walls/standing-walls.ts";
 import { adaptPackages } from "./adapt-packages.ts";
+import { rehearseExecutor } from "./rehearse-executor.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const WORKER_MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
@@ -42,8 +43,17 @@ export interface WorkerFiles {
   all: string[];
 }
 
+interface BundleParts {
+  /** Hears why executors have to compile their program themselves. */
+  onError?(error: unknown): void;
+  signal?: AbortSignal;
+}
+
 /** Makes it in the folder. */
-export async function bundleWorkerProgram(folder: string): Promise<WorkerFiles> {
+export async function bundleWorkerProgram(
+  folder: string,
+  { onError, signal }: BundleParts = {},
+): Promise<WorkerFiles> {
   const packages = await Promise.all(
     LATE_PACKAGES.map(async (name, index): Promise<LateModule> => {
       const file = join(folder, `late-${index}.cjs`);
@@ -71,6 +81,10 @@ export async function bundleWorkerProgram(folder: string): Promise<WorkerFiles> 
     logLevel: "silent",
   };
   const guestSnapshot = await prepareGuestSnapshot().catch(() => "");
+  const executorCode = await rehearseExecutor(folder, signal).catch((error: unknown) => {
+    onError?.(error);
+    return undefined;
+  });
   const whileBuilt = [
     build({
       ...options,
@@ -85,6 +99,7 @@ export async function bundleWorkerProgram(folder: string): Promise<WorkerFiles> 
         LIBRARIES: foundAhead(findLibraries),
         ADDON: foundAhead(addonPath),
         EXECUTOR_BUNDLE: foundAhead(() => readExecutorBundle()),
+        EXECUTOR_CODE: foundAhead(() => executorCode),
       },
       plugins: [
         adaptSources,

@@ -48,7 +48,7 @@ export function bundleWorker({ onError, env, parent = tmpdir() }: BundleOptions)
   const make = async () => {
     const folder = makeOwnFolder(parent, "bellhop-worker");
     folders.push(folder);
-    const files = await bundleWorkerProgram(folder);
+    const files = await bundleWorkerProgram(folder, { onError, signal: removed.signal });
     const bundle = await toBundle(files, folder);
     made = bundle;
     const code =

@@ -94,7 +94,7 @@ describe("the services of docker-compose.yml", { skip: reason ?? false }, () => 
       [],
     );
     assert.equal(globSync(".cache/guest/*.snapshot", { cwd: app }).length, 1);
-    assert.equal(globSync(".cache/executor/executor.mjs", { cwd: app }).length, 1);
+    assert.equal(globSync(".cache/executor/executor.json", { cwd: app }).length, 1);
     assert.ok(globSync(".cache/compile/*/*", { cwd: app }).length > 200);
     assert.match(image.user, /^[1-9]\d+:[1-9]\d+$/);
   });

@@ -2,7 +2,7 @@
  * Web Crypto for guests, done by Node's own in this process. Keys stay here, by isolate and number. What one operation
  * may cost is bounded, because no limit of an isolate counts a thread of this process.
  */
-import { webcrypto } from "node:crypto";
+import type { webcrypto } from "node:crypto";
 import { createSemaphore } from "../../../core/semaphore.ts";
 
 export const CRYPTO_LIMITS = {
@@ -85,7 +85,8 @@ export class GuestCrypto {
     if (!OPERATIONS.has(op)) refuse("There is no such operation.");
     const decoded = this.#decode(args, bytes);
     checkCost(op, decoded);
-    const { subtle } = webcrypto;
+    // Loaded here, when it is first read: a start does without.
+    const { subtle } = crypto;
     const operate = () => (subtle as unknown as Record<string, Operation>)[op]!(...decoded);
     const result = await (SLOW.has(op)
       ? withSlowPermit(async () => (isWanted() ? operate() : undefined))

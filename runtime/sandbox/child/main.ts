@@ -1,7 +1,7 @@
 /**
  * The executor: a child process of a worker that hosts isolates. It holds no secret, no file and no environment; it
  * speaks frames on descriptor 3 and ends when that closes, for then its worker is gone.
- * Arguments: the path of the isolated-vm addon, the path of the guest's snapshot, that of the
+ * Arguments, after those of its loader: the path of the isolated-vm addon, the path of the guest's snapshot, that of the
  * scripts of node: modules, IsolatePoolLimits as JSON.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";

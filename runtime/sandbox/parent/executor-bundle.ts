@@ -1,6 +1,7 @@
 /**
- * The executor as one file: it starts faster, and nothing else of the sources is readable to it. Bundling takes some
- * 50 ms, so the bundle is kept; its first line names the sources it was made of, and it serves while they stay the same.
+ * The executor as two files, its program and what loads that: so it starts faster, and nothing else of the sources is
+ * readable to it. Bundling takes some 50 ms, so the bundle is kept, with the names of the sources it was made of:
+ * it serves while those stay the same.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -9,33 +10,39 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const MAIN = "runtime/sandbox/child/main.ts";
-const KEPT = join(ROOT, ".cache/executor/executor.mjs");
-const OPENING = "// made of ";
+const PROGRAM = "runtime/sandbox/child/main.ts";
+const LOADER = "runtime/sandbox/child/loader.ts";
+const KEPT = join(ROOT, ".cache/executor/executor.json");
 
-interface Opening {
+/** Texts of CommonJS, in ASCII. */
+export interface ExecutorBundle {
+  loader: string;
+  program: string;
+}
+
+interface KeptBundle extends ExecutorBundle {
   /** Paths from the root. */
   sources: string[];
   mark: string;
 }
 
-let assumed: string | undefined;
+let assumed: ExecutorBundle | undefined;
 
-/** Takes a text for the bundle from now on: whoever made the program of the same sources has read it. */
-export function assumeExecutorBundle(text: string): void {
-  assumed = text;
+/** Takes one for the bundle from now on: whoever made the program of the same sources has read it. */
+export function assumeExecutorBundle(bundle: ExecutorBundle): void {
+  assumed = bundle;
 }
 
-/** The text of the bundle; made anew where a source has changed. Where it cannot be kept it is made at each start. */
-export function readExecutorBundle(keptPath = KEPT): string {
+/** Made anew where a source has changed. Where it cannot be kept it is made at each start. */
+export function readExecutorBundle(keptPath = KEPT): ExecutorBundle {
   const kept = assumed ?? readKept(keptPath);
   if (kept !== undefined) return kept;
-  const bundle = makeBundle();
+  const { sources, mark, ...bundle } = makeBundle();
   try {
     mkdirSync(dirname(keptPath), { recursive: true });
     // Of two workers that start together each writes the same.
     const draft = `${keptPath}.${process.pid}`;
-    writeFileSync(draft, bundle);
+    writeFileSync(draft, JSON.stringify({ sources, mark, ...bundle }));
     renameSync(draft, keptPath);
   } catch {
     // A root that is read-only.
@@ -43,39 +50,40 @@ export function readExecutorBundle(keptPath = KEPT): string {
   return bundle;
 }
 
-function readKept(path: string): string | undefined {
+function readKept(path: string): ExecutorBundle | undefined {
   try {
-    const text = readFileSync(path, "utf8");
-    const end = text.indexOf("\n");
-    const { sources, mark } = JSON.parse(text.slice(OPENING.length, end)) as Opening;
-    return mark === markOf(sources, text.slice(end + 1)) ? text : undefined;
+    const { sources, mark, loader, program } = JSON.parse(readFileSync(path, "utf8")) as KeptBundle;
+    return mark === markOf(sources, { loader, program }) ? { loader, program } : undefined;
   } catch {
     return undefined;
   }
 }
 
-function makeBundle(): string {
+function makeBundle(): KeptBundle {
   const { buildSync } = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
-  const { outputFiles, metafile } = buildSync({
-    absWorkingDir: ROOT,
-    entryPoints: [MAIN],
-    bundle: true,
-    write: false,
-    metafile: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    logLevel: "silent",
-  });
-  const sources = Object.keys(metafile.inputs).sort();
-  const code = outputFiles[0]!.text;
-  const opening: Opening = { sources, mark: markOf(sources, code) };
-  return `${OPENING}${JSON.stringify(opening)}\n${code}`;
+  const build = (entry: string) =>
+    buildSync({
+      absWorkingDir: ROOT,
+      entryPoints: [entry],
+      bundle: true,
+      write: false,
+      metafile: true,
+      // Node has one loaded sooner than an ES module, and modules of its own when they are first asked for.
+      format: "cjs",
+      platform: "node",
+      target: "node24",
+      minifyWhitespace: true,
+      logLevel: "silent",
+    });
+  const [loader, program] = [build(LOADER), build(PROGRAM)];
+  const sources = [loader, program].flatMap(({ metafile }) => Object.keys(metafile.inputs)).sort();
+  const bundle = { loader: loader.outputFiles[0]!.text, program: program.outputFiles[0]!.text };
+  return { ...bundle, sources, mark: markOf(sources, bundle) };
 }
 
 /** Of what the sources hold and of the code made of them, which a crash may have torn. */
-function markOf(sources: string[], code: string): string {
-  const hash = createHash("sha256").update(code);
+function markOf(sources: string[], { loader, program }: ExecutorBundle): string {
+  const hash = createHash("sha256").update(loader).update(`\0${program}`);
   for (const source of sources) hash.update(`${source}\0`).update(readFileSync(join(ROOT, source)));
   return hash.digest("hex");
 }

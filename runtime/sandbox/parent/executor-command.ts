@@ -3,17 +3,23 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
+import { isOwn } from "../../../core/processes/own-folder.ts";
 import { guestSnapshotPath, nodeModulesPath } from "../../../functions/guest/build/guest-snapshot.ts";
 import { DEFAULT_SANDBOX_SETTINGS, type SandboxSettings } from "../settings.ts";
 import type { HostFacts } from "../walls/plan.ts";
 import { StandingWalls } from "../walls/standing-walls.ts";
+
 import { readExecutorBundle } from "./executor-bundle.ts";
 import { NODE_SNAPSHOT_FLAGS } from "./node-snapshot.ts";
 
 /** Threads of node and V8 themselves. */
 const OWN_TASKS = 256;
 
-const [EXECUTOR, GUEST, NODE_MODULES] = ["executor.mjs", "guest.snapshot", "node-modules.json"];
+const LOADER = "loader.cjs";
+const EXECUTOR = "executor.cjs";
+const CODE = "executor.code";
+const GUEST = "guest.snapshot";
+const NODE_MODULES = "node-modules.json";
 
 let standing: StandingWalls | undefined;
 
@@ -31,11 +37,15 @@ export function standingWalls(): StandingWalls {
 
 /** Walls of one's own, to be removed; `hostFacts` stand in for this host's. */
 export function layOutWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
+  const { addon, guest, nodeModules } = outerFiles();
+  const { loader, program } = readExecutorBundle();
+  // It may have been cleared away, as temporary files are.
+  const code = knownCode !== undefined && isOwn(knownCode) ? { [CODE]: knownCode } : {};
   const parts = {
     node: process.execPath,
-    addon: addonPath(),
-    files: { [GUEST]: guestSnapshotPath(), [NODE_MODULES]: nodeModulesPath() },
-    texts: { [EXECUTOR]: readExecutorBundle() },
+    addon,
+    files: { [GUEST]: guest, [NODE_MODULES]: nodeModules, ...code },
+    texts: { [LOADER]: loader, [EXECUTOR]: program },
   };
   return new StandingWalls(parts, hostFacts);
 }
@@ -91,34 +101,61 @@ function launchExecutor(settings: SandboxSettings, walls: StandingWalls): ChildP
 }
 
 function executorArguments(settings: SandboxSettings, walls: StandingWalls): string[] {
+  const [loader, program, guest, nodeModules] = [LOADER, EXECUTOR, GUEST, NODE_MODULES].map((name) =>
+    walls.pathOf(name),
+  ) as [string, string, string, string];
+  const code = walls.holds(CODE) ? walls.pathOf(CODE) : undefined;
+  const files = [loader, program, ...(code === undefined ? [] : [code]), guest, nodeModules];
+  return [
+    "--permission",
+    "--allow-addons",
+    ...files.map((file) => `--allow-fs-read=${file}`),
+    ...nodeFlags(settings),
+    ...[loader, program, code ?? ""],
+    ...programArguments({ addon: walls.addon, guest, nodeModules }, settings),
+  ];
+}
+
+interface ProgramFiles {
+  addon: string;
+  guest: string;
+  nodeModules: string;
+}
+
+/** Of an executor without walls. */
+export const outerFiles = (): ProgramFiles => ({
+  addon: addonPath(),
+  guest: guestSnapshotPath(),
+  nodeModules: nodeModulesPath(),
+});
+
+export function programArguments(
+  { addon, guest, nodeModules }: ProgramFiles,
+  settings: SandboxSettings,
+): string[] {
   const poolLimits = {
     // Its share comes when it serves somebody.
     maxWarmBytes: 0,
     maxIdleMs: settings.idleIsolateMs,
     spares: settings.spareIsolates,
   };
-  const [main, guest, nodeModules] = [EXECUTOR, GUEST, NODE_MODULES].map((name) => walls.pathOf(name)) as [
-    string,
-    string,
-    string,
-  ];
-  return [
-    "--permission",
-    "--allow-addons",
-    `--allow-fs-read=${main}`,
-    `--allow-fs-read=${guest}`,
-    `--allow-fs-read=${nodeModules}`,
-    ...NODE_SNAPSHOT_FLAGS,
-    "--no-experimental-sqlite",
-    "--disable-sigusr1",
-    "--no-warnings",
-    `--max-old-space-size=${settings.executorHeapMb}`,
-    main,
-    walls.addon,
-    guest,
-    nodeModules,
-    JSON.stringify(poolLimits),
-  ];
+  return [addon, guest, nodeModules, JSON.stringify(poolLimits)];
+}
+
+/** All but what an executor may do: V8 takes compiled code from a process with the same flags alone. */
+export const nodeFlags = ({ executorHeapMb }: SandboxSettings): string[] => [
+  ...NODE_SNAPSHOT_FLAGS,
+  "--no-experimental-sqlite",
+  "--disable-sigusr1",
+  "--no-warnings",
+  `--max-old-space-size=${executorHeapMb}`,
+];
+
+let knownCode: string | undefined;
+
+/** Has executors start with compiled code of their program, in a file that only this process's user can have written. */
+export function assumeExecutorCode(path: string): void {
+  knownCode = path;
 }
 
 let cachedAddonPath: string | undefined;

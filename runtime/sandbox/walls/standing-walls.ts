@@ -125,6 +125,11 @@ export class StandingWalls {
     return this.#isJailed ? JAIL_ADDON : this.#parts.addon;
   }
 
+  /** Whether there is such a file or text among its parts. */
+  holds(name: string): boolean {
+    return Object.hasOwn(this.#parts.files, name) || Object.hasOwn(this.#parts.texts, name);
+  }
+
   /** Where the executor finds a file or a text of its parts. */
   pathOf(name: string): string {
     return this.#isJailed ? `/${name}` : this.#jail.pathOf(name);
