@@ -14,6 +14,7 @@ import { messageOf } from "../core/errors.ts";
 import { findKafkaSupport } from "./kafka/broker.ts";
 import { COMPILE_CACHE } from "./support/compile-cache.ts";
 import { guardProcess } from "./support/process-guard.ts";
+import { createTemplate, dropDatabase } from "./support/server-databases.ts";
 import { startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
 import { provideChromium } from "./tools/chromium.ts";
 import { provideKustomize } from "./tools/kustomize.ts";
@@ -180,7 +181,7 @@ async function main(): Promise<number> {
   }
   // Tools that tests look for themselves heed it too.
   if (command.strict) process.env["BELLHOP_TEST_STRICT"] = "1";
-  const servers = new Set<TestServer>();
+  const servers = new Set<Pick<TestServer, "stop">>();
   const interrupt = new AbortController();
   let runner: ChildProcess | undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -197,7 +198,7 @@ async function main(): Promise<number> {
       prepareKustomize(command),
       prepareChromium(command),
     ]);
-    if (postgres.status === "fulfilled" && postgres.value.server) servers.add(postgres.value.server);
+    if (postgres.status === "fulfilled") servers.add(postgres.value);
     if (kafka.status === "fulfilled" && kafka.value.server) servers.add(kafka.value.server);
     if (interrupt.signal.aborted) return 128 + constants.signals[interrupt.signal.reason as NodeJS.Signals];
     if (postgres.status === "rejected") throw postgres.reason;
@@ -207,7 +208,7 @@ async function main(): Promise<number> {
     const { KAFKA_BROKERS: _brokers, DATABASE_URL: _url, ...outer } = process.env;
     const env = {
       ...{ ...outer, ...COMPILE_CACHE, ...command.draws },
-      ...{ TEST_DATABASE_URL: postgres.value.url, ...kafka.value.env },
+      ...{ ...postgres.value.env, ...kafka.value.env },
     };
     return await runNode(command, env, (child) => {
       runner = child;
@@ -231,11 +232,25 @@ async function prepareChromium({ files }: Command): Promise<void> {
   if (typeof chromium !== "string") console.log(`The cases in a browser are skipped: ${chromium.skip}.`);
 }
 
-async function provideDatabase(signal: AbortSignal): Promise<{ url: string; server?: TestServer }> {
-  const given = process.env["TEST_DATABASE_URL"];
-  if (given) return { url: given };
-  const server = await startTestPostgres(signal);
-  return { url: server.address, server };
+interface DatabaseAnswer {
+  env: { TEST_DATABASE_URL: string; TEST_DATABASE_TEMPLATE: string };
+  stop(): Promise<void>;
+}
+
+async function provideDatabase(signal: AbortSignal): Promise<DatabaseAnswer> {
+  const server = process.env["TEST_DATABASE_URL"] ? undefined : await startTestPostgres(signal);
+  const url = server?.address ?? process.env["TEST_DATABASE_URL"]!;
+  try {
+    const template = await createTemplate(url);
+    return {
+      env: { TEST_DATABASE_URL: url, TEST_DATABASE_TEMPLATE: template },
+      // It ends with a server of our own.
+      stop: () => server?.stop() ?? dropDatabase(url, template),
+    };
+  } catch (error) {
+    await server?.stop();
+    throw error;
+  }
 }
 
 try {

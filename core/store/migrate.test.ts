@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { sql } from "kysely";
-import { createTestDatabase } from "../../test/support/database.ts";
+import { createEmptyDatabase } from "../../test/support/database.ts";
 import { openStore } from "./database.ts";
 import { isDatabaseAway } from "./database-away.ts";
 import { removeFunction } from "./functions/remove.ts";
@@ -10,7 +10,7 @@ import { ensureNamespace } from "./keys.ts";
 import { demandSchema, isMigrated, migrateDown, migrateUp } from "./migrate.ts";
 import { deployFunction, queueInvocation } from "./testing/samples.ts";
 
-const database = await createTestDatabase();
+const database = await createEmptyDatabase();
 const store = openStore({
   databaseUrl: database.url,
   applicationName: "bellhop-test",

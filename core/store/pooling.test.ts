@@ -1,7 +1,7 @@
 /** The store through a real PgBouncer in each of its modes. */
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { createTestDatabase } from "../../test/support/database.ts";
+import { createEmptyDatabase } from "../../test/support/database.ts";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import { type PgBouncerOptions, startPgBouncer, testPgBouncer } from "../../test/support/pgbouncer.ts";
 import { systemClock } from "../clock.ts";
@@ -31,7 +31,7 @@ function open(databaseUrl: string, directUrl?: string): Store {
 
 async function openThrough(mode: PgBouncerOptions["mode"], options: Partial<PgBouncerOptions> = {}) {
   if ("skip" in found) throw new Error(found.skip);
-  const database = await createTestDatabase();
+  const database = await createEmptyDatabase();
   const bouncer = await startPgBouncer(found.tool, { databaseUrl: database.url, mode, ...options });
   return { bouncer, store: open(bouncer.url), direct: open(database.url), directUrl: database.url };
 }
@@ -40,7 +40,7 @@ const show = async (store: Store, name: string): Promise<string> =>
   (await store.pool.query(`SELECT current_setting('${name}') AS value`)).rows[0].value;
 
 test("without a pooler one connection is made, and its session has its settings from the start", async () => {
-  const database = await createTestDatabase();
+  const database = await createEmptyDatabase();
   const store = open(database.url);
   assert.equal(await show(store, "plan_cache_mode"), "force_custom_plan");
   assert.deepEqual(await store.findPooling(), { mode: "none", carriesNames: true, missingSettings: [] });

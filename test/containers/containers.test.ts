@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { until } from "../../core/store/testing/test-store.ts";
 import { findKafkaSupport, type KafkaBroker, startKafkaBroker } from "../kafka/broker.ts";
-import { createTestDatabase } from "../support/database.ts";
+import { createEmptyDatabase } from "../support/database.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { createSmtpSink, type SmtpSink } from "../support/smtp-sink.ts";
 import { type ApiClient, createClient } from "../system/cluster.ts";
@@ -52,7 +52,7 @@ describe("the services of docker-compose.yml", { skip: reason ?? false }, () => 
       project = await compose.load(ROOT, ["docker-compose.yml"], SECRETS);
       const settings = toBrokerSettings(project.services["kafka"]!);
       mail = await createSmtpSink();
-      const database = await createTestDatabase();
+      const database = await createEmptyDatabase();
       // Each is known as soon as it is there: what started is stopped, also where the other fails.
       const results = await Promise.allSettled([
         buildImage(ROOT).then((built) => {

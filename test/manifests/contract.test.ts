@@ -15,7 +15,7 @@ import { newId } from "../../core/store/ids.ts";
 import { until } from "../../core/store/testing/test-store.ts";
 import { workerProgram } from "../../runtime/main.ts";
 import { schedulerProgram } from "../../scheduler/main.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { createEmptyDatabase, type TestDatabase } from "../support/database.ts";
 import { testKafka } from "../support/kafka.ts";
 import { type RunningProcess, startProcess } from "../support/processes.ts";
 import { portOf, whenQueueIsReady } from "../system/cluster.ts";
@@ -116,7 +116,7 @@ async function probe(manifests: readonly Manifest[], { spec, name }: Workload, u
 
 describe("each workload does what its manifest says", { skip, concurrency: 2 }, () => {
   before(async () => {
-    database = await createTestDatabase();
+    database = await createEmptyDatabase();
   });
   after(() => database.drop());
 

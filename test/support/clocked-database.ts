@@ -3,7 +3,7 @@
  * stands before the server's own.
  */
 import pg from "pg";
-import { createTestDatabase, type TestDatabase } from "./database.ts";
+import { createEmptyDatabase, type TestDatabase } from "./database.ts";
 
 const STUB = `
   CREATE SCHEMA stubbed;
@@ -16,7 +16,7 @@ const STUB = `
   END $$`;
 
 export async function createClockedDatabase(): Promise<TestDatabase> {
-  const database = await createTestDatabase();
+  const database = await createEmptyDatabase();
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   await client.query(STUB);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
-import { createTestDatabase } from "./database.ts";
+import { openStore } from "../../core/store/database.ts";
+import { migrateUp } from "../../core/store/migrate.ts";
+import { createEmptyDatabase, createTestDatabase } from "./database.ts";
 
 async function query(url: string, text: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
@@ -29,15 +31,26 @@ test("each database is its own, and dropping ends its sessions", async () => {
   await two.drop();
 });
 
-test("a migration runs once, and every database is a fresh copy of it", async () => {
-  let migrations = 0;
-  const migrate = async (url: string) => {
-    migrations += 1;
-    await query(url, "CREATE TABLE errands (name text); INSERT INTO errands VALUES ('post')");
-  };
-  const [one, two] = await Promise.all([createTestDatabase({ migrate }), createTestDatabase({ migrate })]);
-  await query(one.url, "DELETE FROM errands");
-  assert.deepEqual(await query(two.url, "SELECT name FROM errands"), [{ name: "post" }]);
-  assert.equal(migrations, 1);
-  await Promise.all([one.drop(), two.drop()]);
+test("a copy is as one that was migrated, and nobody else's; an empty one has no schema", async () => {
+  const [one, two, empty] = await Promise.all([
+    createTestDatabase(),
+    createTestDatabase(),
+    createEmptyDatabase(),
+  ]);
+  const migrations = "SELECT name FROM kysely_migration ORDER BY name";
+  await query(one.url, "DELETE FROM kysely_migration");
+  assert.deepEqual(await query(one.url, migrations), []);
+  const migrated = openStore({
+    ...{ databaseUrl: empty.url, applicationName: "bellhop-test", maxConnections: 1 },
+    onError: () => {},
+  });
+  assert.deepEqual(await query(empty.url, "SELECT to_regclass('tasks') AS found"), [{ found: null }]);
+  await migrateUp(migrated);
+  await migrated.close();
+  assert.deepEqual(await query(two.url, migrations), await query(empty.url, migrations));
+  // They are no part of a copy.
+  const settings = `SELECT setconfig FROM pg_db_role_setting
+    WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+  assert.deepEqual(await query(two.url, settings), await query(empty.url, settings));
+  await Promise.all([one.drop(), two.drop(), empty.drop()]);
 });
