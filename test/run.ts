@@ -15,7 +15,7 @@ import { findKafkaSupport } from "./kafka/broker.ts";
 import { COMPILE_CACHE } from "./support/compile-cache.ts";
 import { guardProcess } from "./support/process-guard.ts";
 import { createTemplate, dropDatabase } from "./support/server-databases.ts";
-import { startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
+import { findQuickFolder, startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
 import { provideChromium } from "./tools/chromium.ts";
 import { provideKustomize } from "./tools/kustomize.ts";
 
@@ -41,7 +41,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
   --help          this text
 
   KAFKA_BROKERS          a broker to use; without it one is started, which needs java and mvn
-  TEST_DATABASE_URL      a PostgreSQL to use, of a role that may create databases; without it one is started
+  TEST_DATABASE_URL      a PostgreSQL to use, of a role that may create databases; without it one is started, with its
+                         files in memory where /dev/shm has 2 GiB
   BELLHOP_TEST_STRICT=1  the same as --strict
 
 npm test -- claim          the files with "claim" in their path
@@ -238,7 +239,9 @@ interface DatabaseAnswer {
 }
 
 async function provideDatabase(signal: AbortSignal): Promise<DatabaseAnswer> {
-  const server = process.env["TEST_DATABASE_URL"] ? undefined : await startTestPostgres(signal);
+  const server = process.env["TEST_DATABASE_URL"]
+    ? undefined
+    : await startTestPostgres(signal, {}, await findQuickFolder());
   const url = server?.address ?? process.env["TEST_DATABASE_URL"]!;
   try {
     const template = await createTemplate(url);
