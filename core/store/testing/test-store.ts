@@ -72,12 +72,19 @@ export async function untilBlocked({ pool }: Pick<Store, "pool">, count = 1): Pr
   });
 }
 
-/** Resolves with the first answer that is not undefined: for what another connection brings about. */
+const LOOK_AGAIN_MS = { least: 10, most: 50 };
+
+/**
+ * Resolves with the first answer that is not undefined: for what another connection brings about. The longer it takes the
+ * less often it looks: a look is work for those who are waited for, and for whoever is tested beside.
+ */
 export async function until<T>(look: () => Promise<T | undefined>, patienceMs = 120_000): Promise<T> {
-  for (const deadline = Date.now() + patienceMs; ; ) {
+  for (const startedAt = Date.now(); ; ) {
     const seen = await look();
     if (seen !== undefined) return seen;
-    if (Date.now() > deadline) throw new Error("what was waited for did not come about");
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    const waitedMs = Date.now() - startedAt;
+    if (waitedMs > patienceMs) throw new Error("what was waited for did not come about");
+    const pauseMs = Math.min(Math.max(waitedMs / 20, LOOK_AGAIN_MS.least), LOOK_AGAIN_MS.most);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
