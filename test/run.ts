@@ -22,7 +22,7 @@ import { provideKustomize } from "./tools/kustomize.ts";
 const ROOT = join(import.meta.dirname, "..");
 const FOLDERS = "{api,cli,console,core,functions,runtime,scheduler,standalone,test}";
 /** More than the two cores of a usual machine: many tests of whole systems wait most of their time. */
-const FILES_AT_ONCE = 3;
+const FILES_AT_ONCE = 4;
 /** Ends what hangs; a machine that is several times as slow as usual is not to reach it. */
 const TEST_TIMEOUT_MS = 600_000;
 

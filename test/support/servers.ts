@@ -23,7 +23,7 @@ const QUICK_AND_LOSSY = {
   full_page_writes: "off",
   max_wal_size: "256MB",
   shared_buffers: "128MB",
-  max_connections: "300",
+  max_connections: "400",
 };
 
 const MEMORY_FOLDER = "/dev/shm";
