@@ -55,6 +55,21 @@ describe("the database's clock", () => {
     assert.deepEqual(clock.now(), START);
   });
 
+  it("begins with what was heard before, and looks a moment later", async () => {
+    const { store } = await openTestStore(createClockedDatabase);
+    await setDatabaseClock(store, START);
+    const machine = createManualClock();
+    await using opened = new AsyncDisposableStack();
+    const nowMs = machine.steadyMs();
+    const known = { atMs: START.getTime() - 1_000, askedMs: nowMs, heardMs: nowMs };
+    const until = () => assert.fail("nothing is looked up at once");
+    const clock = await openDatabaseClock(opened, { store, known, until, clock: machine });
+    assert.deepEqual(clock.now(), new Date(START.getTime() - 1_000));
+    await machine.advance(2_000);
+    await machine.waitForSleepers(1);
+    assert.deepEqual(clock.now(), START);
+  });
+
   it("is put right by what others hear, and then looks that much later itself", async () => {
     const { store } = await openTestStore(createClockedDatabase);
     await setDatabaseClock(store, START);

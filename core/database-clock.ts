@@ -32,7 +32,9 @@ export function alignOffset(knownMs: number | undefined, { atMs, askedMs, heardM
 
 export interface DatabaseClockOptions {
   store: Store;
-  /** Does the first look, until it is answered. */
+  /** What was heard before; without it the first look comes at once. */
+  known?: DatabaseLook | undefined;
+  /** Does that look, until it is answered. */
   until(look: () => Promise<void>): Promise<void>;
   /** Its timers, and its steady time. */
   clock?: Clock;
@@ -46,7 +48,7 @@ export interface DatabaseClock extends Clock {
 /** Ends with `opened`. */
 export async function openDatabaseClock(
   opened: AsyncDisposableStack,
-  { store, until, clock = systemClock }: DatabaseClockOptions,
+  { store, known, until, clock = systemClock }: DatabaseClockOptions,
 ): Promise<DatabaseClock> {
   let offsetMs: number | undefined;
   let stopWaiting = () => {};
@@ -75,6 +77,9 @@ export async function openDatabaseClock(
     isClosed = true;
     stopWaiting();
   });
-  await until(look);
+  if (known) {
+    offsetMs = alignOffset(undefined, known);
+    lookIn(LOOK_MS.moved);
+  } else await until(look);
   return { ...clock, now: () => new Date(offsetMs! + clock.steadyMs()), hear };
 }

@@ -2,9 +2,9 @@
 import type { Clock } from "./clock.ts";
 import { CLOSE_TIMEOUT_MS, closeInTime } from "./close-in-time.ts";
 import type { Settings } from "./config/settings.ts";
-import { type DatabaseClock, openDatabaseClock } from "./database-clock.ts";
+import { type DatabaseClock, type DatabaseLook, openDatabaseClock } from "./database-clock.ts";
 import type { FrontDoor } from "./front-door.ts";
-import { openStore, type QueryScope, type Store } from "./store/database.ts";
+import { openStore, type Store } from "./store/database.ts";
 import { type DurabilityGap, findDurabilityGaps } from "./store/durability.ts";
 import type { Listener } from "./store/listen.ts";
 import { migrateUp } from "./store/migrate.ts";
@@ -36,8 +36,6 @@ export interface DatabaseParts extends Pick<ConnectParts, "settings" | "clock" |
 export interface ConnectingDatabase {
   store: Store;
   listening: Promise<Listener | undefined>;
-  /** For what nobody waits for: that of claims, which has a connection by then, where there are some. */
-  askedAside: Pick<QueryScope, "pool">;
   /** From now on closing waits for what is under way. */
   isOpen: boolean;
 }
@@ -64,12 +62,14 @@ export function connectDatabase(
   const store = openStore({ databaseUrl, directUrl, applicationName, maxConnections, leaseMs, onError });
   opened.defer(() => close(store.close()));
   const listening = openBells(store, clock, onError).catch(() => undefined);
-  const askedAside = { pool: leaseMs === undefined ? store.pool : store.plannedPool };
-  const connecting: ConnectingDatabase = { store, listening, askedAside, isOpen: false };
+  const connecting: ConnectingDatabase = { store, listening, isOpen: false };
   opened.defer(() => close(connecting.listening.then((listener) => listener?.close())));
   if (leaseMs !== undefined) void connectClaims(store);
   return connecting;
 }
+
+/** What is only told keeps no connection from who starts. */
+const TOLD_AFTER_MS = 1_000;
 
 /** Rejects with `StartStopped`, or with what no waiting mends. */
 export async function openDatabase(
@@ -80,13 +80,18 @@ export async function openDatabase(
   const { store } = connecting;
   const wait = createDatabaseWait({ clock, log, signal, onChange: door.setReason });
   const report = (line: string) => log.info(line);
-  await wait.until(() => migrateUp(store, { now: clock.now(), clock, report, signal }));
+  let known: DatabaseLook | undefined;
+  const hearTime = ({ at }: { at: Date }, askedMs: number) => {
+    known = { atMs: at.getTime(), askedMs, heardMs: clock.steadyMs() };
+  };
+  await wait.until(() => migrateUp(store, { now: clock.now(), clock, report, signal, hearTime }));
   const listener = (await connecting.listening) ?? (await wait.until(() => openBells(store, clock, onError)));
   connecting.listening = Promise.resolve(listener);
   tellPooling(await wait.until(() => store.findPooling()), settings, log);
   // Nobody waits for what is only told, and it is asked for once.
-  void findDurabilityGaps(connecting.askedAside).then((gaps) => tellGaps(gaps, log), onError);
-  const databaseClock = await openDatabaseClock(opened, { store, until: wait.until });
+  const tellDurability = () => findDurabilityGaps(store).then((gaps) => tellGaps(gaps, log), onError);
+  opened.defer(clock.after(TOLD_AFTER_MS, () => void tellDurability()));
+  const databaseClock = await openDatabaseClock(opened, { store, known, until: wait.until });
   connecting.isOpen = true;
   return { store, listener, clock: databaseClock, untilAnswered: wait.until };
 }

@@ -73,9 +73,10 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
     toldBusy = undefined;
     underWay += 1;
     try {
-      const renew = (db: Db) => renewLease(db, { ...facts, busy }, leaseMs, draining);
+      const isFirst = mine === 1;
+      const renew = (db: Db) => renewLease(db, { ...facts, busy }, leaseMs, draining, isFirst);
       // The first goes by the connection that the start has; one of its own would have to be made for it.
-      const word = await (mine === 1 ? inTime(renew(store.db)) : renew(store.leaseDb));
+      const word = await (isFirst ? inTime(renew(store.db)) : renew(store.leaseDb));
       renewed();
       parts.hearTime?.(word, askedMs);
     } finally {

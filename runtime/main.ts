@@ -153,15 +153,17 @@ export async function startWorkerRole(
     (error) => log.warn({ error }, "a cold start was not recorded"),
   );
   // Who requires walls has nothing claimed before they stand.
-  if (settings.WORKER_SANDBOX_WALLS === "require") await demanded;
-  await keyFits;
+  const mayWork = settings.WORKER_SANDBOX_WALLS === "require" ? Promise.all([demanded, keyFits]) : keyFits;
+  mayWork.catch(() => {});
   if (isRehearsal) {
+    await mayWork;
     await rehearseCall(store, sandbox, caps, signal);
     throw new StartStopped();
   }
   const callers = receiver ? undefined : createCallerMeetings(clock);
   const worker = await startWorker({
     facts,
+    mayWork,
     receive,
     eventsWindowMs: settings.WORKER_EVENTS_WINDOW,
     leaseMs: settings.WORKER_LEASE,

@@ -39,6 +39,8 @@ import { startWorkerLoops } from "./worker-loops.ts";
 
 export interface WorkerParts {
   facts: WorkerFacts;
+  /** What has to be known before it takes its lease: it is made meanwhile. Where that rejects, so does the start. */
+  mayWork?: Promise<unknown>;
   receive: ReceiveMode;
   /** From an event no run is claimed that may take longer. */
   eventsWindowMs: number;
@@ -121,6 +123,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   parts.serveDirect?.(
     openDirectCalls({ ...parts, slots, room, lease, heartbeat, recording, reservations, work }),
   );
+  await parts.mayWork;
   await heartbeat.beat();
   listener.on("bellhop_cancel", ({ ids, resync }) =>
     resync ? void ownedRuns.findCancels() : ownedRuns.cancel(ids),

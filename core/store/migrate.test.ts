@@ -308,6 +308,20 @@ test("a start that finds everything done asks one statement; the next day's firs
   assert.equal(counted.statements, 2);
 });
 
+test("the statement that tells of the schema tells the database's time, too", async () => {
+  const heard: Date[] = [];
+  const beganMs = performance.now();
+  await migrateUp(store, {
+    hearTime({ at }, askedMs) {
+      heard.push(at);
+      assert.ok(askedMs >= beganMs && askedMs <= performance.now());
+    },
+  });
+  const { rows } = await sql<{ now: Date }>`SELECT clock_timestamp() AS now`.execute(db);
+  assert.equal(heard.length, 1);
+  assert.ok(heard[0]! <= rows[0]!.now && rows[0]!.now.getTime() - heard[0]!.getTime() < 60_000);
+});
+
 test("a reader who holds the tables keeps no start from the days that are there", async () => {
   const now = new Date();
   await migrateUp(store, { now });

@@ -173,6 +173,8 @@ export interface MigrateOptions {
   report?(line: string): void;
   /** Ends the waiting; rejects with its reason. */
   signal?: AbortSignal | undefined;
+  /** Takes the database's word of its time, which it gives beside that of its schema. */
+  hearTime?(word: { at: Date }, askedMs: number): void;
 }
 
 type MigrateStore = Pick<Store, "db" | "sessionUrl">;
@@ -185,7 +187,7 @@ type MigrateStore = Pick<Store, "db" | "sessionUrl">;
 export async function migrateUp(store: MigrateStore, options: MigrateOptions = {}): Promise<string[]> {
   const now = options.now ?? new Date();
   try {
-    const { isReady, pending } = await readSchema(store.db, now);
+    const { isReady, pending } = await readSchema(store.db, now, options);
     if (isReady) return [];
     const done = pending.length === 0 ? [] : await takeSteps(chooseUp, store, options);
     await makePartitions(store.db, now, options);
@@ -261,18 +263,29 @@ const LOCK_NOT_AVAILABLE = "55P03";
 interface ServerFacts {
   version: number;
   isReadOnly: boolean;
+  at: Date;
 }
 
 const SERVER_FACTS = sql`current_setting('server_version_num')::int AS version,
-  current_setting('transaction_read_only')::boolean AS "isReadOnly"`;
+  current_setting('transaction_read_only')::boolean AS "isReadOnly", clock_timestamp() AS at`;
 
 /** Throws where this release must not run on it. */
-async function readSchema(db: Db, now: Date): Promise<{ isReady: boolean; pending: string[] }> {
+async function readSchema(
+  db: Db,
+  now: Date,
+  { clock = systemClock, hearTime }: Pick<MigrateOptions, "clock" | "hearTime">,
+): Promise<{ isReady: boolean; pending: string[] }> {
   try {
-    const { rows } = await sql<ServerFacts & { names: string[]; stand: boolean }>`
-      SELECT ARRAY(SELECT name::text FROM kysely_migration) AS names, ${partitionsStand(now)} AS stand,
-        ${SERVER_FACTS}`.execute(db);
+    const { rows, askedMs } = await db.connection().execute(async (connected) => {
+      // It does not count how long the connection took.
+      const askedMs = clock.steadyMs();
+      const { rows } = await sql<ServerFacts & { names: string[]; stand: boolean }>`
+        SELECT ARRAY(SELECT name::text FROM kysely_migration) AS names, ${partitionsStand(now)} AS stand,
+          ${SERVER_FACTS}`.execute(connected);
+      return { rows, askedMs };
+    });
     demandServer(rows[0]!);
+    hearTime?.(rows[0]!, askedMs);
     const { pending, refusal } = judgeSchema(rows[0]!.names, NAMES);
     if (refusal !== undefined) throw new Error(refusal);
     return { isReady: rows[0]!.stand && pending.length === 0, pending };

@@ -56,6 +56,30 @@ test("a worker that comes rings with its row; one that stays does not", async (t
   assert.deepEqual(bells, ["", "last"]);
 });
 
+test("a first lease is there at once, without waiting for the disk; what comes after it in a session does", async () => {
+  const settingOf = async (scope: typeof db) => {
+    const { rows } = await sql<{
+      setting: string;
+    }>`SELECT current_setting('synchronous_commit') AS setting`.execute(scope);
+    return rows[0]!.setting;
+  };
+  const worker = facts();
+  await db.connection().execute(async (session) => {
+    const usual = await settingOf(session);
+    await session.transaction().execute(async (tx) => {
+      await renewLease(tx, worker, 60_000, false, true);
+      assert.equal(await settingOf(tx), "off");
+    });
+    assert.equal(await settingOf(session), usual);
+    await session.transaction().execute(async (tx) => {
+      await renewLease(tx, worker, 60_000, false);
+      assert.equal(await settingOf(tx), usual);
+    });
+  });
+  const [row] = await listWorkers();
+  assert.equal(row?.id, worker.id);
+});
+
 test("who drains does not come back: a word that was overtaken changes nothing", async () => {
   const worker = facts();
   await renewLease(db, worker, 5_000, true);

@@ -25,20 +25,28 @@ export interface WorkerFacts {
 /**
  * Writes the worker's row, and rings that it has come, or makes its lease new. By the database's clock, whose time it answers.
  * Who drains does so for good: a word that was overtaken changes nothing.
+ *
+ * The first need not be on the disk when it is answered. Whatever the worker writes under it comes after it in the
+ * server's log, so whoever finds that on the disk finds the lease, too; a server that crashed before has lost nothing else.
  */
 export async function renewLease(
   db: Db,
   worker: WorkerFacts,
   leaseMs: number,
   draining: boolean,
+  isFirst = false,
 ): Promise<{ at: Date }> {
+  // For this statement's transaction, whose own setting holds when it is committed.
+  const atOnce = isFirst ? sql`, set_config('synchronous_commit', 'off', true)` : sql``;
   const { rows } = await sql<{ at: Date }>`
     INSERT INTO workers (id, host, pid, slots, busy, receive, address, call_token, lease_ms, lease_until, draining)
     VALUES (${worker.id}, ${worker.host}, ${worker.pid}, ${worker.slots}, ${worker.busy ?? 0}, ${worker.receive ?? "queue"},
       ${worker.address ?? null}, ${worker.callToken ?? null}, ${leaseMs}::int, clock_timestamp() + ${leaseMs}::int * interval '1 millisecond', ${draining})
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, busy = excluded.busy,
       draining = workers.draining OR excluded.draining
-    RETURNING clock_timestamp() AS at, CASE WHEN xmax = 0 THEN pg_notify(${COME}, '') END`.execute(db);
+    RETURNING clock_timestamp() AS at, CASE WHEN xmax = 0 THEN pg_notify(${COME}, '') END${atOnce}`.execute(
+    db,
+  );
   return rows[0]!;
 }
 
