@@ -144,7 +144,8 @@ export async function startApi(
   });
   const callerDemand = createCallerDemand({
     tell: (callers) => tellWaitingCallers(store, apiId, callers, TOLD_FOR_MS),
-    ring: () => notifier.notify("bellhop_demand"),
+    ring: (revisionId) =>
+      notifier.notify("bellhop_demand", revisionId === undefined ? undefined : [revisionId]),
     clock,
     onError: (error) =>
       log.warn({ error }, "autoscalers were not told of callers that wait; tried again soon"),
@@ -154,6 +155,7 @@ export async function startApi(
     ...{ clock: steadyClock, limits: limits.line },
     waitMs: { busy: limits.lineMs, no_worker: settings.CALL_WORKER_WAIT },
     onCount: (count) => callerDemand.set(count),
+    onWait: ({ revisionId }) => callerDemand.expect(revisionId),
   });
   directory.onOpened(() => line.offerAll());
   metrics.watch(

@@ -34,6 +34,7 @@ import { createCallerMeetings } from "./direct/caller-meetings.ts";
 import { serveDirectCalls } from "./direct/direct-server.ts";
 import { chooseWorkerAddress } from "./direct/worker-address.ts";
 import { createEventReceiver } from "./events/event-receiver.ts";
+import { fetchAhead } from "./fetch-ahead.ts";
 import { createNamespaceRules } from "./namespace-egress.ts";
 import { createOutbound } from "./outbound.ts";
 import { demandKafka } from "./receive-mode.ts";
@@ -58,11 +59,17 @@ import { WORKER_SETTINGS } from "./worker-settings.ts";
 
 const DEFAULTS = { PORT: "8082" };
 
-/** Rehearsed it goes as far as a start goes without leaving a trace, and is stopped there. */
+export interface StartOptions {
+  /** It goes as far as a start goes without leaving a trace, and is stopped there. */
+  isRehearsal?: boolean;
+  /** Of a call that waits for this worker: what it needs is fetched meanwhile. Nothing comes of one that is not there. */
+  expectedRevisionId?: string | undefined;
+}
+
 export async function startWorkerRole(
   env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
-  isRehearsal = false,
+  { isRehearsal = false, expectedRevisionId }: StartOptions = {},
 ): Promise<Role> {
   const settings = readSettings(WORKER_SETTINGS, env, DEFAULTS);
   const receive = settings.WORKER_RECEIVE;
@@ -136,7 +143,7 @@ export async function startWorkerRole(
     onError: (error) => log.warn({ error }, "where namespaces may go could not be read"),
     ...{ listener, clock },
   });
-  const revisions = createRevisionCache((revisionId) => loadRevision(store.db, revisionId));
+  const revisions = createRevisionCache((revisionId) => loadRevision(store, revisionId));
   const caps = toFunctionCaps(settings);
   const sealer = settings.BELLHOP_SECRETS_KEY && createSealer(settings.BELLHOP_SECRETS_KEY);
   const signer =
@@ -148,6 +155,11 @@ export async function startWorkerRole(
   const secrets = createNamespaceSecrets((id) => loadNamespaceSecrets(store, id), sealer, listener);
   const kvQuota = { keys: settings.FUNCTION_MAX_KV_KEYS, bytes: settings.FUNCTION_MAX_KV_BYTES };
   const openKv = createFunctionKvs(store, kvQuota);
+  const envs = createFunctionEnvs(
+    { one: (id) => loadSealedEnv(store, id), several: (ids) => loadSealedEnvs(store, ids) },
+    sealer,
+    listener,
+  );
   const coldStarts = createColdStarts(
     (revisionId, coldStartMs) => recordColdStart(store, revisionId, coldStartMs),
     (error) => log.warn({ error }, "a cold start was not recorded"),
@@ -164,6 +176,10 @@ export async function startWorkerRole(
   const worker = await startWorker({
     facts,
     mayWork,
+    onLease() {
+      // By the connection that the lease went by, and while its caller is on the way.
+      if (expectedRevisionId !== undefined) void fetchAhead({ revisions, envs }, expectedRevisionId);
+    },
     receive,
     eventsWindowMs: settings.WORKER_EVENTS_WINDOW,
     leaseMs: settings.WORKER_LEASE,
@@ -187,11 +203,7 @@ export async function startWorkerRole(
         sandbox,
         revisions,
         loadSourceMap: (revisionId) => loadSourceMap(store.db, revisionId),
-        envs: createFunctionEnvs(
-          { one: (id) => loadSealedEnv(store, id), several: (ids) => loadSealedEnvs(store, ids) },
-          sealer,
-          listener,
-        ),
+        envs,
         onLoadError: (error, functionId) => log.warn({ error, functionId }, "a function could not be loaded"),
         onColdStart: coldStarts.note,
         clock,

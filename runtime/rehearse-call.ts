@@ -23,7 +23,7 @@ export async function rehearseCall(
   signal: AbortSignal | LazyAbort = new LazyAbort(),
 ): Promise<void> {
   const id = newId();
-  await Promise.allSettled([loadRevision(store.db, id), loadSealedEnv(store, id)]);
+  await Promise.allSettled([loadRevision(store, id), loadSealedEnv(store, id)]);
   const { concurrency: _store, ...limits } = effectiveLimits({ wallMs: WALL_MS }, caps);
   const invocation = {
     ...{ runId: id, namespaceId: id, revisionId: id, code: "", input: null, env: {}, limits },

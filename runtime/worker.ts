@@ -41,6 +41,8 @@ export interface WorkerParts {
   facts: WorkerFacts;
   /** What has to be known before it takes its lease: it is made meanwhile. Where that rejects, so does the start. */
   mayWork?: Promise<unknown>;
+  /** Called as soon as it has its first lease. */
+  onLease?(): void;
   receive: ReceiveMode;
   /** From an event no run is claimed that may take longer. */
   eventsWindowMs: number;
@@ -125,6 +127,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   );
   await parts.mayWork;
   await heartbeat.beat();
+  parts.onLease?.();
   listener.on("bellhop_cancel", ({ ids, resync }) =>
     resync ? void ownedRuns.findCancels() : ownedRuns.cancel(ids),
   );

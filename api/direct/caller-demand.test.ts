@@ -12,7 +12,7 @@ function open() {
       if (parts.isAway) throw new Error("away");
       words.push(String(callers));
     },
-    ring: () => void words.push("ring"),
+    ring: (revisionId) => void words.push(revisionId === undefined ? "ring" : `ring for ${revisionId}`),
     clock,
     onError: () => void parts.errors++,
   });
@@ -58,6 +58,21 @@ test("what could not be told is tried again", async () => {
   parts.isAway = false;
   await clock.advance(100);
   assert.deepEqual(words, ["1", "ring"]);
+});
+
+test("the bell names the revision of a call that has come since the word before", async () => {
+  const { clock, words, demand } = open();
+  demand.expect("r1");
+  demand.set(1);
+  demand.expect("r2");
+  demand.set(2);
+  await clock.advance(0);
+  assert.deepEqual(words, ["1", "ring for r1"]);
+  await clock.advance(100);
+  assert.deepEqual(words.slice(2), ["2", "ring for r2"]);
+  demand.set(3);
+  await clock.advance(100);
+  assert.deepEqual(words.slice(4), ["3", "ring"]);
 });
 
 test("an API that stops takes back what it told, and tells nothing more", async () => {

@@ -13,6 +13,8 @@ export const TOLD_FOR_MS = 6_000;
 export interface CallerDemand {
   /** So many wait now. */
   set(callers: number): void;
+  /** One begins to wait, for a call of that revision: a worker that starts for it is told. */
+  expect(revisionId: string): void;
   /** Takes back what was told. Never rejects. */
   close(): Promise<void>;
 }
@@ -20,7 +22,8 @@ export interface CallerDemand {
 export interface CallerDemandParts {
   /** Writes that so many wait, for `TOLD_FOR_MS`. */
   tell(callers: number): Promise<void>;
-  ring(): void;
+  /** @param revisionId of a call that waits, where one has come since the last word */
+  ring(revisionId: string | undefined): void;
   clock: Clock;
   onError(error: unknown): void;
 }
@@ -33,6 +36,8 @@ export function createCallerDemand({ tell, ring, clock, onError }: CallerDemandP
   let told = 0;
   let toldAtMs = 0;
   let telling: Promise<void> | undefined;
+  /** The first since the last word. */
+  let expected: string | undefined;
 
   async function tellWhileAnyWaits(): Promise<void> {
     while (!closing.signal.aborted && (peak > 0 || told > 0)) {
@@ -45,9 +50,11 @@ export function createCallerDemand({ tell, ring, clock, onError }: CallerDemandP
   }
 
   async function say(callers: number): Promise<void> {
+    const revisionId = expected;
+    expected = undefined;
     try {
       await tell(callers);
-      if (callers > told) ring();
+      if (callers > told) ring(revisionId);
       [told, toldAtMs] = [callers, clock.steadyMs()];
     } catch (error) {
       onError(error);
@@ -59,6 +66,9 @@ export function createCallerDemand({ tell, ring, clock, onError }: CallerDemandP
       waiting = callers;
       peak = Math.max(peak, callers);
       if (peak > 0 && !closing.signal.aborted) telling ??= tellWhileAnyWaits();
+    },
+    expect(revisionId) {
+      expected ??= revisionId;
     },
     async close() {
       closing.abort();

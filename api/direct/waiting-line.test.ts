@@ -16,6 +16,7 @@ function open(slots: number, limits = { function: 3, namespace: 4, all: 5 }) {
   const parts = { slots, none: "busy" as NoneReason };
   const begun: string[] = [];
   const counts: number[] = [];
+  const waited: string[] = [];
   const line = createWaitingLine(
     {
       begin({ runId }, events) {
@@ -24,7 +25,11 @@ function open(slots: number, limits = { function: 3, namespace: 4, all: 5 }) {
         running.set(runId, events);
       },
     },
-    { clock, waitMs: { busy: 10_000, no_worker: 30_000 }, limits, onCount: (count) => counts.push(count) },
+    {
+      ...{ clock, waitMs: { busy: 10_000, no_worker: 30_000 }, limits },
+      onCount: (count) => counts.push(count),
+      onWait: ({ runId }) => waited.push(runId),
+    },
   );
   const refused: string[] = [];
   const gone = new Set<string>();
@@ -47,7 +52,7 @@ function open(slots: number, limits = { function: 3, namespace: 4, all: 5 }) {
     running.delete(runId);
     events.onDone({ state: "cancelled" });
   };
-  return { clock, line, parts, begun, refused, gone, counts, call, end };
+  return { clock, line, parts, begun, refused, gone, counts, waited, call, end };
 }
 
 describe("the line of calls over HTTP", () => {
@@ -70,6 +75,13 @@ describe("the line of calls over HTTP", () => {
     await clock.advance(100);
     assert.deepEqual([begun, line.count], [["a", "b"], 0]);
     assert.equal(clock.sleepers, 0);
+  });
+
+  test("it is said once of each who begins to wait", async () => {
+    const { call, clock, waited } = open(1);
+    for (const id of ["a", "b"]) call(id);
+    await clock.advance(500);
+    assert.deepEqual(waited, ["b"]);
   });
 
   test("who waited in vain, or has left, makes way", async () => {

@@ -32,6 +32,8 @@ export interface WaitingLineParts {
   limits: ShareLimits;
   /** How many wait now that more workers would help. */
   onCount(count: number): void;
+  /** One begins to wait, before it is counted. */
+  onWait?(call: DirectCall): void;
 }
 
 interface Waiting {
@@ -48,7 +50,7 @@ interface Waiting {
 
 export function createWaitingLine(
   caller: DirectCaller,
-  { clock, waitMs, limits, onCount }: WaitingLineParts,
+  { clock, waitMs, limits, onCount, onWait }: WaitingLineParts,
 ): WaitingLine {
   const places = createShares(limits);
   const demand = createLineDemand(onCount);
@@ -95,6 +97,7 @@ export function createWaitingLine(
       events.onNone("busy");
       return;
     }
+    if (!waiting.hasWaited) onWait?.(call);
     waiting.hasWaited = true;
     insert(waiting);
     demand.add(call.functionId, events.mostAtOnce?.());

@@ -23,7 +23,10 @@ export type Channel =
   | "bellhop_queues"
   /** A worker takes calls, or no more. */
   | "bellhop_workers"
-  /** A run was rung where bells do not pass through the database, or callers wait for a worker: an autoscaler at zero must hear of it too. */
+  /**
+   * A run was rung where bells do not pass through the database, or callers wait for a worker: an autoscaler at zero must
+   * hear of it too. Payload: revisions that such callers call.
+   */
   | "bellhop_demand"
   /** Sent by `bellhop.enqueue` in an application's transaction: an API is to look what it left. */
   | "bellhop_enqueued"

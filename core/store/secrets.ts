@@ -110,13 +110,19 @@ export interface SealedEnv {
 }
 
 /** What a run of the revision finds in its environment, still sealed; undefined where there is no such revision. */
-export async function loadSealedEnv(store: Store, revisionId: string): Promise<SealedEnv | undefined> {
-  return (await loadSealedEnvs(store, [revisionId])).get(revisionId);
+export async function loadSealedEnv(
+  scope: Pick<QueryScope, "pool">,
+  revisionId: string,
+): Promise<SealedEnv | undefined> {
+  return (await loadSealedEnvs(scope, [revisionId])).get(revisionId);
 }
 
 /** The same of several, by revision; without those that are not there. */
-export async function loadSealedEnvs(store: Store, revisionIds: string[]): Promise<Map<string, SealedEnv>> {
-  const { rows } = await store.pool.query<{
+export async function loadSealedEnvs(
+  { pool }: Pick<QueryScope, "pool">,
+  revisionIds: string[],
+): Promise<Map<string, SealedEnv>> {
+  const { rows } = await pool.query<{
     revisionId: string;
     env: Record<string, string>;
     ofFunction: string;

@@ -19,6 +19,7 @@ import { chooseWorkerAddress } from "../direct/worker-address.ts";
 import { createOutbound } from "../outbound.ts";
 import { demandKafka, demandQueue } from "../receive-mode.ts";
 import { WORKER_SETTINGS, WORKER_SURROUNDINGS } from "../worker-settings.ts";
+import { createExpectedCall } from "./expected-call.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { launchWorker } from "./launch-worker.ts";
 import { type ScaleParts, startScaleLoop } from "./scale-loop.ts";
@@ -79,13 +80,18 @@ export async function startAutoscaler(
       ),
   });
   opened.defer(() => bundle.remove());
+  const expected = createExpectedCall(clock);
   const fleet = createFleet({
     launch: () =>
-      launchWorker(bundle, workerEnv, (detail) =>
-        log.warn(
-          { detail },
-          "a worker did not start from the snapshot of its program; workers start without it, which is slower",
-        ),
+      launchWorker(
+        bundle,
+        workerEnv,
+        (detail) =>
+          log.warn(
+            { detail },
+            "a worker did not start from the snapshot of its program; workers start without it, which is slower",
+          ),
+        expected.revisionId(),
       ),
     drainMs: settings.WORKER_DRAIN,
     leaseMs: settings.WORKER_LEASE,
@@ -119,6 +125,7 @@ export async function startAutoscaler(
   opened.defer(() => loop?.stop());
   // Transports that ring through the database, those that do not, and instants that became known.
   const channels = ["bellhop_runs", "bellhop_demand", "bellhop_schedule"] as const;
+  void listener.on("bellhop_demand", expected.hear);
   await Promise.all(channels.map((channel) => listener.on(channel, () => loop.wake())));
 
   const probes = createProbes(registry, { database: () => demandSchema(store.db) });

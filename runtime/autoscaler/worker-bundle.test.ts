@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { deployRevision } from "../../core/store/functions/deploy.ts";
+import { newId } from "../../core/store/ids.ts";
 import { findRun } from "../../core/store/runs/read.ts";
 import { queueInvocation, revision } from "../../core/store/testing/samples.ts";
 import { openTestStore, until } from "../../core/store/testing/test-store.ts";
@@ -14,7 +15,7 @@ import { createTestDatabase } from "../../test/support/database.ts";
 import { startCommand } from "../../test/support/processes.ts";
 import { launchWorker } from "./launch-worker.ts";
 import { bundleWorker } from "./worker-bundle.ts";
-import { nodeArguments, WORKER_SOURCES } from "./worker-program.ts";
+import { EXPECT, nodeArguments, WORKER_SOURCES } from "./worker-program.ts";
 
 after(stopCompiler);
 
@@ -40,13 +41,13 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
     };`,
   };
   const { code } = await buildRevision({ files, entry: "index.ts" });
-  await deployRevision(db, namespaceId, "sample", revision(code, {}));
+  const { revisionId } = await deployRevision(db, namespaceId, "sample", revision(code, {}));
   const text = readFileSync(main, "utf8");
   assert.ok(!text.includes("llhttp"), "the HTTP client is a file of its own");
   // One other letter, and V8 keeps the whole text at two bytes a letter, in each worker.
   assert.equal(/[^\p{ASCII}]/u.exec(text), null);
-  const startWorker = async (from: string | undefined) => {
-    const args = nodeArguments({ main, snapshot: from });
+  const startWorker = async (from: string | undefined, expectedRevisionId: string) => {
+    const args = [...nodeArguments({ main, snapshot: from }), `${EXPECT}${expectedRevisionId}`];
     const worker = startCommand("worker", [process.execPath, ...args], {
       ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
       EGRESS_ALLOW: "127.0.0.0/8",
@@ -62,13 +63,14 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
     });
     assert.equal(run.state, "succeeded", JSON.stringify(run));
   };
-  const worker = await startWorker(undefined);
+  // Started for a call of a revision that has gone meanwhile.
+  const worker = await startWorker(undefined, newId());
   await runOnce();
   await worker.stop();
   assert.deepEqual(await worker.exited, { code: 0, signal: null });
   assert.ok(snapshot);
   const begunAt = Date.now() / 1_000;
-  const survivor = await startWorker(snapshot);
+  const survivor = await startWorker(snapshot, revisionId);
   await bundle.remove();
   await runOnce();
   const { port, pid, workerId } = survivor.logs.find(({ msg }) => msg === "worker started")!;

@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { RETIRE, type RoleStarted } from "../../core/role.ts";
-import { nodeArguments, type WorkerProgram } from "./worker-program.ts";
+import { EXPECT, nodeArguments, type WorkerProgram } from "./worker-program.ts";
 
 export interface WorkerExit {
   /** It ended without an error of its own: it was asked to. */
@@ -32,10 +32,19 @@ export interface WorkerProcess {
  */
 const MALLOC = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864";
 
-/** @param env exactly the worker's environment, but for where node keeps compiled code and how memory is had */
-export function startWorkerProcess(program: WorkerProgram, env: NodeJS.ProcessEnv): WorkerProcess {
-  const { compileCache } = program;
-  const child = spawn(process.execPath, nodeArguments(program), {
+/**
+ * @param env exactly the worker's environment, but for where node keeps compiled code and how memory is had
+ * @param revisionId what it is started for, if that is known
+ */
+export function startWorkerProcess(
+  program: WorkerProgram,
+  env: NodeJS.ProcessEnv,
+  revisionId?: string,
+): WorkerProcess {
+  const { compileCache, snapshot } = program;
+  // Only a start from the snapshot is so fast that it matters.
+  const expected = snapshot === undefined || revisionId === undefined ? [] : [`${EXPECT}${revisionId}`];
+  const child = spawn(process.execPath, [...nodeArguments(program), ...expected], {
     env: {
       ...env,
       GLIBC_TUNABLES: MALLOC,

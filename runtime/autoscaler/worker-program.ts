@@ -10,6 +10,9 @@ const NODE_FLAGS = [
 /** The argument of a worker that is only rehearsed. */
 export const REHEARSE = "--rehearse";
 
+/** The argument of a worker that is started for a call: begins with this, followed by the call's revision. */
+export const EXPECT = "--expect=";
+
 export interface WorkerProgram {
   main: string;
   /** Where node keeps what V8 made of it; undefined: wherever node does by itself. */

@@ -7,7 +7,7 @@ import { openTestStore } from "../testing/test-store.ts";
 import { deployRevision } from "./deploy.ts";
 import { findFunction, listFunctions, loadRevision } from "./functions.ts";
 
-const { db, newNamespace } = await openTestStore(createTestDatabase);
+const { store, db, newNamespace } = await openTestStore(createTestDatabase);
 
 test("the first deploy makes the function and its first revision, active", async () => {
   const namespaceId = await newNamespace();
@@ -18,7 +18,7 @@ test("the first deploy makes the function and its first revision, active", async
     ["greet", 1, "sha256:one", "main.ts"],
   );
   assert.deepEqual(await findFunction(db, namespaceId, "greet"), fn);
-  assert.equal((await loadRevision(db, fn.revision.id)).code, "one");
+  assert.equal((await loadRevision(store, fn.revision.id)).code, "one");
 });
 
 test("the same content is the same revision, and nothing moves", async () => {
@@ -34,7 +34,7 @@ test("new content is the next number; an earlier one comes back as it was", asyn
   const second = await deployRevision(db, namespaceId, "greet", revision("two"));
   assert.deepEqual([second.created, second.fn.revision.number], [true, 2]);
   assert.equal(second.fn.id, first.fn.id);
-  assert.equal((await loadRevision(db, first.fn.revision.id)).code, "one", "the first one still runs");
+  assert.equal((await loadRevision(store, first.fn.revision.id)).code, "one", "the first one still runs");
   const back = await deployRevision(db, namespaceId, "greet", revision("one"));
   assert.deepEqual([back.created, back.fn.revision], [false, first.fn.revision]);
   const third = await deployRevision(db, namespaceId, "greet", revision("three"));
@@ -69,10 +69,10 @@ test("limits and reuse belong to the revision, and stand as they were asked for"
   const given = { contentHash: "sha256:limited", limits, reuse: false };
   const { fn } = await deployRevision(db, namespaceId, "greet", revision("one", given));
   assert.deepEqual([fn.revision.limits, fn.revision.reuse], [limits, false]);
-  assert.deepEqual(await loadRevision(db, fn.revision.id), { code: "one", limits, reuse: false });
+  assert.deepEqual(await loadRevision(store, fn.revision.id), { code: "one", limits, reuse: false });
   const plain = await deployRevision(db, namespaceId, "greet", revision("one"));
   assert.deepEqual([plain.fn.revision.limits, plain.fn.revision.reuse], [{}, true]);
-  assert.deepEqual((await loadRevision(db, fn.revision.id)).limits, limits, "the first one keeps its own");
+  assert.deepEqual((await loadRevision(store, fn.revision.id)).limits, limits, "the first one keeps its own");
 });
 
 test("two functions may hold the same content", async () => {
@@ -101,5 +101,5 @@ test("a list of functions is newest first, page by page", async () => {
 
 test("what is not there is undefined, or throws where it must be there", async () => {
   assert.equal(await findFunction(db, await newNamespace(), "nobody"), undefined);
-  await assert.rejects(loadRevision(db, newId()));
+  await assert.rejects(loadRevision(store, newId()));
 });

@@ -128,12 +128,18 @@ export interface RunnableRevision {
   reuse: boolean;
 }
 
-export async function loadRevision(db: Db, revisionId: string): Promise<RunnableRevision> {
-  return await db
-    .selectFrom("function_revisions")
-    .select(["code", "limits", "reuse"])
-    .where("id", "=", revisionId)
-    .executeTakeFirstOrThrow();
+/** Rejects where it is not there. */
+export async function loadRevision(
+  { pool }: Pick<QueryScope, "pool">,
+  revisionId: string,
+): Promise<RunnableRevision> {
+  const { rows } = await pool.query<RunnableRevision>({
+    name: "load-revision",
+    text: "SELECT code, limits, reuse FROM function_revisions WHERE id = $1",
+    values: [revisionId],
+  });
+  if (!rows[0]) throw new Error("The revision is not there.");
+  return rows[0];
 }
 
 const MAX_SOURCE_MAP_CHARS = 8_000_000;
