@@ -30,6 +30,7 @@ interface LaneOptions {
   totalSlots?: number;
   reservation?: Reservation;
   showFails?: boolean;
+  showsFirst?: boolean;
   /** Its API gave it up: its rows are not this worker's to write. */
   isGivenUp?: boolean;
   hasLease?: () => boolean;
@@ -45,6 +46,7 @@ function openDirectCalls(options: LaneOptions = {}) {
     totalSlots = 1,
     reservation = "reserved",
     showFails = false,
+    showsFirst = false,
     isGivenUp = false,
     hasLease = () => true,
     isThere,
@@ -76,6 +78,7 @@ function openDirectCalls(options: LaneOptions = {}) {
       clock,
       slots,
       totalSlots,
+      showsFirst,
       enterRoom: room.tryTake,
       isDraining: () => draining,
       hasLease: () => hasLease(),
@@ -333,6 +336,20 @@ describe("direct calls", () => {
     await whenOver;
     assert.deepEqual(said, ["head 200", "data 3", "end", "done"]);
     assert.deepEqual(finished[0]!.verdict, { state: "succeeded", result: { status: 200, bodyBytes: 3 } });
+  });
+
+  test("shows the first call over HTTP of a worker that has just started before its response comes", async () => {
+    const opened = openDirectCalls({ totalSlots: 2, showsFirst: true });
+    const { directCalls, answer, whenBegun, way, said, shown } = opened;
+    directCalls.begin({ ...call, http }, answer);
+    await whenBegun;
+    assert.deepEqual([shown.length, said], [1, []]);
+    way().http!.onHead({ status: 200, headers: [] });
+    await opened.clock.advance(0);
+    assert.deepEqual([shown.length, said], [1, ["head 200"]]);
+    directCalls.begin({ ...call, runId: "run-2", http }, answer);
+    await opened.clock.advance(0);
+    assert.equal(shown.length, 1, "the next one is shown when its response comes, or it lasts");
   });
 
   test("answers a whole response and records its status and size alone", async () => {

@@ -61,6 +61,11 @@ export interface DirectCallsParts extends RecordParts {
   reserve(run: DirectRun): Promise<Reservation>;
   /** How a call ended, or why it was refused. */
   onEnd(end: DirectCallEnd): void;
+  /**
+   * The first call over HTTP is visible at once: it waits for an executor anyway, and its response need not wait for its
+   * row after that.
+   */
+  showsFirst?: boolean;
 }
 
 /** A call under way. */
@@ -82,6 +87,7 @@ export interface DirectCalls {
 export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
   const { clock, slots } = parts;
   const shares = createSlotShares(parts.totalSlots);
+  let isFirst = parts.showsFirst === true;
 
   /** Whether the run may begin; where not, its slot is given back and its API is told. */
   async function reserve(run: DirectRun, answer: CallAnswer): Promise<boolean> {
@@ -130,6 +136,10 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
 
     const rows = createDirectRecord(parts, facts, ageMs, call.isLimited, gone);
     const response = http && createCallResponse(http, answer, rows.show);
+    if (isFirst && response) {
+      isFirst = false;
+      void rows.show();
+    }
     let outcome: DirectOutcome | undefined;
     const way: DirectWay = {
       isDirect: true,

@@ -37,6 +37,7 @@ export function openDirectCalls(parts: WorkerDirectParts): DirectCalls {
   const enterRoom = (bytes: number) => (bytes > MAX_CLAIMED_BYTES ? parts.room.tryTake(bytes) : () => {});
   return createDirectCalls({
     enterRoom,
+    showsFirst: true,
     ...{ clock, slots, totalSlots: facts.slots, findTimeoutMs: parts.findTimeoutMs },
     ...{ isDraining: heartbeat.isDraining, hasLease: lease.stands, watchLease: lease.watch },
     ...{ reserve: reservations.reserve, releaseSlot: () => slots.release(1) },
