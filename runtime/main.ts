@@ -95,7 +95,7 @@ export async function startWorkerRole(
   const begun = beginConnections(opened, connecting);
   // A turn of the event loop: the database has been greeted before what follows keeps this thread.
   await setImmediate();
-  // The first executor starts now, beside all that follows; once it is up it is known which walls stand.
+  // From the sources the first executor starts now, beside all that follows; once it is up it is known which walls stand.
   const walls = standingWalls();
   // Another turn: the database's greeting is answered.
   await setImmediate();

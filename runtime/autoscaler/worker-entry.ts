@@ -1,7 +1,7 @@
 /**
  * Where the bundle of a worker begins. As a snapshot is made of it the whole program is loaded, and runs when a process
- * begins with that snapshot; without one the first executor starts while the rest of the program is loaded, so that one is
- * ready as soon as the other. A rehearsed start (rehearse-start.ts) ends before its lease. Made for
+ * begins with that snapshot. The first executor is started before anything else; without a snapshot that is while the rest
+ * of the program is loaded. A rehearsed start (rehearse-start.ts) ends before its lease. Made for
  * bundle-worker-program.ts, which says what stands in place of the constants.
  */
 import "./load-alike.ts";
@@ -72,7 +72,11 @@ if (EXECUTOR_CODE !== undefined) assumeExecutorCode(EXECUTOR_CODE);
 if (startupSnapshot.isBuildingSnapshot()) {
   void loadProgram().then((run) => {
     endLoading();
-    startupSnapshot.setDeserializeMainFunction(() => void run());
+    startupSnapshot.setDeserializeMainFunction(() => {
+      // First of all: a call waits for it longest.
+      startExecutor();
+      void run();
+    });
   });
 } else {
   // Whatever it hangs in: where its parent is gone nobody else ends it.
