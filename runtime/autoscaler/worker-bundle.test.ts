@@ -4,6 +4,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
+import { childrenOf } from "../../core/processes/process-tree.ts";
 import { deployRevision } from "../../core/store/functions/deploy.ts";
 import { newId } from "../../core/store/ids.ts";
 import { findRun } from "../../core/store/runs/read.ts";
@@ -13,6 +14,7 @@ import { buildRevision } from "../../functions/build/build-revision.ts";
 import { stopCompiler } from "../../functions/build/compiler.ts";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { startCommand } from "../../test/support/processes.ts";
+import { findExecutor } from "../sandbox/parent/holding-processes.ts";
 import { launchWorker } from "./launch-worker.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 import { EXPECT, nodeArguments, WORKER_SOURCES } from "./worker-program.ts";
@@ -73,6 +75,12 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
   const survivor = await startWorker(snapshot, revisionId);
   await bundle.remove();
   await runOnce();
+  if (process.platform === "linux") {
+    const executors = childrenOf(survivor.pid).map(findExecutor);
+    assert.ok(executors.length > 0);
+    for (const executor of executors)
+      assert.match(readFileSync(`/proc/${executor}/cmdline`, "latin1"), /executor\.code/, "started with it");
+  }
   const { port, pid, workerId } = survivor.logs.find(({ msg }) => msg === "worker started")!;
   assert.equal(pid, survivor.pid);
   assert.notEqual(workerId, worker.logs.find(({ msg }) => msg === "worker started")!["workerId"]);
