@@ -6,7 +6,7 @@ import { BellhopError } from "../errors.ts";
 import type { Store } from "./database.ts";
 import { openNestedStore } from "./nested-store.ts";
 import { openTestStore } from "./testing/test-store.ts";
-import { inTransaction } from "./transaction.ts";
+import { inTransaction, type Transaction } from "./transaction.ts";
 
 const { store } = await openTestStore(createTestDatabase);
 await store.pool.query("CREATE TABLE written (name text PRIMARY KEY)");
@@ -102,4 +102,33 @@ test("transactions stand within one another", async () => {
     });
   });
   assert.deepEqual(names, ["a", "c", "d"]);
+});
+
+test("what is to be done last is done at the outer end, unless what asked for it has failed", async () => {
+  const names = await written(async (nested) => {
+    const asking = (name: string, tx: Transaction) =>
+      tx.beforeCommit((scope) => write(scope, name).then(() => {}));
+    await inTransaction(nested.pool, async (tx) => {
+      asking("a", tx);
+      await write(tx, "b");
+    });
+    const { rows } = await nested.pool.query("SELECT name FROM written");
+    assert.deepEqual(rows, [{ name: "b" }]);
+    await assert.rejects(
+      inTransaction(nested.pool, async (tx) => {
+        asking("c", tx);
+        throw new Refusal();
+      }),
+      Refusal,
+    );
+    await assert.rejects(
+      inTransaction(nested.pool, async () => {
+        await inTransaction(nested.pool, async (inner) => asking("d", inner));
+        throw new Refusal();
+      }),
+      Refusal,
+    );
+    await write(nested, "e");
+  });
+  assert.deepEqual(names, ["a", "b", "e"]);
 });

@@ -10,7 +10,7 @@ import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import type { Store } from "./database.ts";
 import type { Database } from "./schema.ts";
-import type { Transaction } from "./transaction.ts";
+import type { LastWork, Transaction } from "./transaction.ts";
 
 type Query = (...given: unknown[]) => Promise<unknown>;
 
@@ -19,16 +19,16 @@ const COMMIT = /^commit\b/i;
 const ROLLBACK = /^rollback$/i;
 const DONE = { command: "", rowCount: null, rows: [] };
 
-export function openNestedStore(store: Store, { pool: client }: Transaction): Store {
-  const pool = createNestedPool(client.query.bind(client) as Query);
+export function openNestedStore(store: Store, { pool: client, beforeCommit }: Transaction): Store {
+  const pool = createNestedPool(client.query.bind(client) as Query, beforeCommit);
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   return { ...store, db, pool, plannedPool: pool };
 }
 
 /** @param send hands a statement to the connection, which takes one at a time */
-function createNestedPool(send: Query): pg.Pool {
-  /** Transactions that are open within one another. */
-  let depth = 0;
+function createNestedPool(send: Query, beforeCommit: Transaction["beforeCommit"]): pg.Pool {
+  /** Transactions that are open within one another, with what is to be done last of each. */
+  const open: LastWork[][] = [];
   let last: Promise<unknown> = Promise.resolve();
 
   /** One after another: a savepoint holds what comes after it. */
@@ -37,16 +37,25 @@ function createNestedPool(send: Query): pg.Pool {
     last = next.catch(() => undefined);
     return next;
   }
-  const query: Query = (...given) => inTurn(() => (depth > 0 ? send(...given) : sendAlone(send, given)));
+  /** To the transaction around it. */
+  function handOn(works: LastWork[]): void {
+    const outer = open.at(-1);
+    if (outer) outer.push(...works);
+    else works.forEach(beforeCommit);
+  }
+  const query: Query = (...given) =>
+    inTurn(() => (open.length > 0 ? send(...given) : sendAlone(send, given)));
 
   /** A connection as a pool lends it. */
   function lend() {
     let savepoint: string | undefined;
+    let own: LastWork[] = [];
 
     function begin() {
       return inTurn(async () => {
-        depth += 1;
-        savepoint = `nested_${depth}`;
+        own = [];
+        open.push(own);
+        savepoint = `nested_${open.length}`;
         await send(`SAVEPOINT ${savepoint}`);
         return DONE;
       });
@@ -55,12 +64,14 @@ function createNestedPool(send: Query): pg.Pool {
       const name = savepoint;
       savepoint = undefined;
       return inTurn(async () => {
-        depth -= 1;
+        open.pop();
         for (const statement of statements) await send(`${statement} SAVEPOINT ${name}`);
+        if (statements[0] === "RELEASE") handOn(own);
         return DONE;
       });
     }
     return {
+      beforeCommit: (work: LastWork) => void own.push(work),
       query(...given: unknown[]): Promise<unknown> {
         const text = typeof given[0] === "string" ? given[0] : "";
         if (BEGIN.test(text)) return begin();

@@ -8,9 +8,21 @@ import type { Database } from "./schema.ts";
 /** A connection on which a transaction is open: whoever is given it takes part in what is committed. */
 export interface Transaction extends QueryScope {
   pool: pg.PoolClient;
-  /** Done last, in the order given: for rows whose locks nobody holds while waiting for another. */
-  beforeCommit(work: () => Promise<void>): void;
+  /**
+   * Done last of all, in the order given; within another transaction (nested-store.ts) at the end of that one. For rows whose
+   * locks nobody is to hold while waiting for another.
+   */
+  beforeCommit(work: LastWork): void;
 }
+
+export type LastWork = (scope: QueryScope) => Promise<void>;
+
+/** A connection that is part of a transaction already, which does the last work when its own end comes. */
+interface NestedClient extends pg.PoolClient {
+  beforeCommit(work: LastWork): void;
+}
+
+const isNested = (client: pg.PoolClient): client is NestedClient => "beforeCommit" in client;
 
 /**
  * Commits what `work` does once it resolves. Where it rejects, nothing stays; with a `BellhopError`, which says no to
@@ -33,9 +45,10 @@ async function transact<T>(
   const client = await pool.connect();
   try {
     await client.query("BEGIN");
-    const last: (() => Promise<void>)[] = [];
-    const result = await work(openTransaction(client, last));
-    for (const finish of last) await finish();
+    const last: LastWork[] = [];
+    const tx = openTransaction(client, last);
+    const result = await work(tx);
+    for (const finish of last) await finish(tx);
     await client.query(end);
     client.release();
     return result;
@@ -57,11 +70,11 @@ async function rollBack(client: pg.PoolClient, error: unknown): Promise<void> {
 }
 
 /** Most transactions compose no statement: Kysely is made for those that do. */
-function openTransaction(client: pg.PoolClient, last: (() => Promise<void>)[]): Transaction {
+function openTransaction(client: pg.PoolClient, last: LastWork[]): Transaction {
   let db: Db | undefined;
   return {
     pool: client,
-    beforeCommit: (work) => void last.push(work),
+    beforeCommit: (work) => void (isNested(client) ? client.beforeCommit(work) : last.push(work)),
     get db() {
       db ??= openDbOn(client);
       return db;

@@ -61,7 +61,7 @@ export async function lockTasks(
     RETURNING task_id AS "taskId", scheduled_for AS at`.execute(db);
   if (withdrawn.length > 0) {
     const notBegun = withdrawn.map(({ at }) => at);
-    tx.beforeCommit(() => returnStagedRuns(tx, namespaceId, notBegun));
+    tx.beforeCommit((scope) => returnStagedRuns(scope, namespaceId, notBegun));
   }
   const instants = Map.groupBy(withdrawn, ({ taskId }) => taskId);
   const uncounted = rows.flatMap(({ id, runs_left }) =>

@@ -15,6 +15,7 @@ import {
   crowdedAt,
   isAtWork,
   isFull,
+  relievedAt,
   type Tenant,
   waitsForItsFirst,
 } from "./tenant.ts";
@@ -176,7 +177,7 @@ export class ExecutorPool implements Sandbox {
       clearTimeout(tenant.crowded);
       tenant.crowded = undefined;
     } else {
-      const leftMs = crowdedAt(tenant, now) - now;
+      const leftMs = relievedAt(tenant, now) - now;
       // The one that waits longest may be another by now.
       if (leftMs > 0 || !tenant.crowded) this.#relieveIn(tenant, leftMs);
     }

@@ -46,12 +46,24 @@ export function crowdedAt({ executors, waiting }: Tenant, now: number): number {
   return since + CROWDED_MS;
 }
 
+/** When the run that waits longest will have waited long enough for its first executor, for a companion to take it. */
+function overdueAt({ executors, waiting }: Tenant, now: number): number {
+  const { assignedAt, readyAt = now } = executors[0]!;
+  return Math.max(waiting.oldestAt ?? now, assignedAt, readyAt) + CROWDED_MS;
+}
+
 /**
  * Whether what waits is to wait on although a companion has room: the first's isolates are warm, and it will soon have a
- * place, for runs in it end, or has one and is only behind with reading. Not for longer than it takes to be crowded.
+ * place, for runs in it end, or has one and is only behind with reading.
  */
 export function waitsForItsFirst(tenant: Tenant, now: number): boolean {
   const first = tenant.executors[0]!;
   const isMoving = first.hasRoom || now - first.lastEndAt < CROWDED_MS;
-  return isMoving && crowdedAt(tenant, now) > now;
+  return isMoving && overdueAt(tenant, now) > now;
+}
+
+/** When to look again what becomes of those that wait. */
+export function relievedAt(tenant: Tenant, now: number): number {
+  const at = overdueAt(tenant, now);
+  return at > now ? at : crowdedAt(tenant, now);
 }
