@@ -11,6 +11,7 @@ for (const texts of [
   [""],
   ['{"a":"\\"b\\\\"}', "NULL", "two, words", "ä€😀"],
   ["x".repeat(100_000), "y"],
+  [null, "", null, "null"],
 ]) {
   test(`texts arrive as they are: ${JSON.stringify(texts).slice(0, 40)}`, async () => {
     const { rows } = await store.pool.query("SELECT $1::text[] AS texts", [toTextArray(texts)]);

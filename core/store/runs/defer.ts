@@ -1,5 +1,6 @@
 /** running → deferred: the attempt continues elsewhere, and its worker is done with it. */
-import { ANSWERED, FENCED, VERDICTS, writeLines } from "./end.ts";
+import { ANSWERED, FENCED, writeLines } from "./end.ts";
+import { VERDICTS } from "./verdicts.ts";
 
 /** Of runs that nobody has asked to stop: those end as cancelled instead. */
 export const DEFER = {

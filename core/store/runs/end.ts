@@ -17,6 +17,7 @@ import { unindexed } from "../unindexed.ts";
 import { atLeastAfter } from "../xid.ts";
 import { isHeld } from "./held.ts";
 import { lineInRowTime, recordInRowTime } from "./row-time.ts";
+import { VERDICTS } from "./verdicts.ts";
 
 /** Who ended it: the worker that ran it, or who did so in its place. */
 /** `completion`: who was sent its request, or nobody in time. */
@@ -230,13 +231,6 @@ export const endTaken = (
   ].join(", "),
   columns: endedColumns(cause, columns),
 });
-
-/** Verdicts $2 of attempts of the worker $1; each of its own `worker_id` where it is taken from a worker that is lost. */
-export const VERDICTS = `
-  verdicts AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($2::json) AS v(id uuid, worker_id uuid, claim_no int, revision_id uuid, state text,
-      available_at timestamptz, result jsonb, error jsonb, record jsonb, took_ms float8, input jsonb, lines json)
-  )`;
 
 export const FENCED = `${byIndex("r.id", "v.id")} AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
   AND ${unindexed("r.state")} = 'running'`;

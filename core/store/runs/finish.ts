@@ -6,7 +6,6 @@ import type pg from "pg";
 import { createInstantReader } from "../../instant-text.ts";
 import type { Store } from "../database.ts";
 import { retryDeadlock } from "../deadlock.ts";
-import { toJsonText } from "../json-text.ts";
 import { expectsFarLimits, noteLimits } from "../limits/far-limits.ts";
 import { foldReturned } from "../limits/fold-returned.ts";
 import { givePermitsBack } from "../limits/permits.ts";
@@ -26,14 +25,8 @@ import {
   MOVE_LIMITED,
   MOVE_TERMINAL,
 } from "./end.ts";
-
-import {
-  type FinishedAttempt,
-  hasEnded,
-  type TriedAttempt,
-  toOthersRow,
-  toVerdictRow,
-} from "./finished-attempt.ts";
+import { type FinishedAttempt, hasEnded, type TriedAttempt } from "./finished-attempt.ts";
+import { toVerdictValues } from "./verdicts.ts";
 
 export type { AttemptLogLine, FinishedAttempt, TriedAttempt } from "./finished-attempt.ts";
 
@@ -213,8 +206,7 @@ async function writeRows<A extends TriedAttempt>(
   { workerId, attempts }: Batch<A>,
 ): Promise<Map<A, FinishedRow>> {
   if (attempts.length === 0) return new Map();
-  const verdicts = workerId === null ? attempts.map(toOthersRow) : attempts.map(toVerdictRow);
-  const values = [workerId, toJsonText(verdicts)];
+  const values = toVerdictValues(workerId, attempts);
   const { rows } = await client.query<FinishedRow>({ ...statement, values });
   const rowOf = new Map(rows.map((row) => [row.id, row]));
   const written = new Map<A, FinishedRow>();
