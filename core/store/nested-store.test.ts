@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { sql } from "kysely";
 import { createTestDatabase } from "../../test/support/database.ts";
 import { BellhopError } from "../errors.ts";
-import type { Store } from "./database.ts";
+import type { QueryScope, Store } from "./database.ts";
 import { openNestedStore } from "./nested-store.ts";
 import { openTestStore } from "./testing/test-store.ts";
 import { inTransaction, type Transaction } from "./transaction.ts";
@@ -11,7 +11,7 @@ import { inTransaction, type Transaction } from "./transaction.ts";
 const { store } = await openTestStore(createTestDatabase);
 await store.pool.query("CREATE TABLE written (name text PRIMARY KEY)");
 
-const write = ({ pool }: Pick<Store, "pool">, name: string) =>
+const write = ({ pool }: Pick<QueryScope, "pool">, name: string) =>
   pool.query("INSERT INTO written VALUES ($1)", [name]);
 
 /** What is left of what `work` writes, after the commit of the outer transaction, if that commits. */

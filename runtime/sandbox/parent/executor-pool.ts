@@ -2,11 +2,11 @@ import { type AttemptOutcome, failed } from "../../../core/domain/attempt.ts";
 import { whenAborted } from "../../../core/lazy-abort.ts";
 import type { SandboxStats } from "../../../core/telemetry/metrics/sandbox.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "../invocation.ts";
-import type { HopedWalls, SandboxParts, SandboxSettings } from "../settings.ts";
+import type { SandboxParts, SandboxSettings } from "../settings.ts";
 import { GATHER_MS } from "./batch-size.ts";
 import { JobCall } from "./call/job-call.ts";
-import { standingWalls } from "./executor-command.ts";
-import { ExecutorProcess } from "./executor-process.ts";
+import type { ExecutorProcess } from "./executor-process.ts";
+import { ExecutorStarter } from "./executor-starter.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, executorKilled } from "./outcome.ts";
 import {
@@ -23,11 +23,7 @@ import { WarmMemory } from "./warm-memory.ts";
 
 const MEGABYTE = 1_048_576;
 
-/** A spare is replaced a moment after it was taken, so that its start does not slow the run that took it. */
-const REFILL_MS = 50;
 const SWEEP_MS = 30_000;
-const MAX_START_FAILURES = 3;
-const START_BACKOFF_MS = { initial: 100, max: 5_000 };
 
 /** Of all executors, how many may be taken when a namespace gets another: the rest are for namespaces that have none. */
 const COMPANION_SHARE = 1 / 2;
@@ -40,34 +36,32 @@ const COMPANION_SHARE = 1 / 2;
  */
 export class ExecutorPool implements Sandbox {
   readonly #settings: SandboxSettings;
-  readonly #parts: SandboxParts;
-  readonly #walls: HopedWalls | undefined;
+  readonly #starter: ExecutorStarter;
   readonly #tenants = new Map<string, Tenant>();
   /** Tenants that wait for an executor, in the order they came. */
   readonly #queue = new Set<Tenant>();
-  readonly #processes = new Set<ExecutorProcess>();
   /** Those that take new work, by whom they serve; draining ones have left. */
   readonly #assigned = new Map<ExecutorProcess, Tenant>();
   readonly #warmMemory: WarmMemory;
   readonly #sweeper: NodeJS.Timeout;
-  #spare: ExecutorProcess | undefined;
-  #refill: NodeJS.Timeout | undefined;
-  /** While it lasts no executor is started. */
-  #pause: Promise<void> | undefined;
-  #pauseTimer: NodeJS.Timeout | undefined;
-  #startFailures = 0;
   #outstanding = 0;
   #isClosed = false;
 
   constructor(settings: SandboxSettings, parts: SandboxParts = {}) {
     this.#settings = settings;
     this.#warmMemory = new WarmMemory(settings.warmMemoryMb * MEGABYTE);
-    this.#walls = parts.walls ?? (settings.spawn ? undefined : standingWalls());
-    this.#parts = this.#walls ? { ...parts, walls: this.#walls } : parts;
+    this.#starter = new ExecutorStarter(settings, parts, {
+      onReady: (ready) => this.#onReady(ready),
+      onWarm: () => this.#warmMemory.onChange(),
+      onChange: (changed) => this.#onChange(changed),
+      onGivenBack: (job) => this.#takeBack(job),
+      onDead: (dead, gaveUp) => this.#onDead(dead, gaveUp),
+      onMayStart: () => this.#serveQueue(),
+    });
     // Executors do not hold the worker's event loop open; this timer does while a run is under way.
     const sweepMs = Math.min(SWEEP_MS, Math.max(settings.idleExecutorMs / 2, 10));
     this.#sweeper = setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
-    this.#refillSpare();
+    this.#starter.refill();
     parts.metrics?.watch(() => this.#count());
   }
 
@@ -112,25 +106,22 @@ export class ExecutorPool implements Sandbox {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#sweeper);
-    clearTimeout(this.#refill);
-    clearTimeout(this.#pauseTimer);
     this.#warmMemory.close();
     for (const tenant of this.#tenants.values()) {
       clearTimeout(tenant.crowded);
       this.#failWaiting(tenant, executorKilled("is shut down"));
     }
-    const processes = [...this.#processes];
-    for (const executor of processes) executor.kill("shutdown");
-    await Promise.all(processes.map((executor) => executor.closed));
+    await this.#starter.close();
   }
 
   #count(): SandboxStats {
     const executors = { starting: 0, spare: 0, serving: 0, draining: 0 };
     const warm = { isolates: 0, bytes: 0 };
     let [busyIsolates, runs, waiting] = [0, 0, 0];
-    for (const executor of this.#processes) {
+    for (const executor of this.#starter.processes) {
       if (executor.state === "starting" || executor.state === "draining") executors[executor.state]++;
-      else if (executor.state === "ready") executors[executor === this.#spare ? "spare" : "serving"]++;
+      else if (executor.state === "ready")
+        executors[executor === this.#starter.spare ? "spare" : "serving"]++;
       busyIsolates += executor.busyIsolates;
       runs += executor.runningCount;
       warm.isolates += executor.warm.isolates;
@@ -216,7 +207,7 @@ export class ExecutorPool implements Sandbox {
   #relieve(tenant: Tenant, now: number): void {
     if (this.#isClosed || tenant.waiting.size === 0) return;
     if (crowdedAt(tenant, now) <= now) {
-      if (isFull(tenant) && this.#hasRoomForCompanions && this.#mayStart) this.#give(tenant);
+      if (isFull(tenant) && this.#hasRoomForCompanions && this.#starter.mayStart) this.#give(tenant);
       else this.#relieveIn(tenant, CROWDED_MS);
     }
     this.#pump(tenant);
@@ -226,15 +217,15 @@ export class ExecutorPool implements Sandbox {
     const { maxExecutors } = this.#settings;
     if (this.#queue.size > 0 || this.#assigned.size >= maxExecutors * COMPANION_SHARE) return false;
     // Those that are draining hold memory, and may do so for long.
-    return this.#processes.size <= maxExecutors;
+    return this.#starter.processes.size <= maxExecutors;
   }
 
   /** Gives a tenant its executor, or a place in the queue for one. */
   #assign(tenant: Tenant): boolean {
     const { maxExecutors } = this.#settings;
     if (this.#assigned.size >= maxExecutors) this.#releaseIdle();
-    if (this.#assigned.size >= maxExecutors && this.#mayStart) this.#drainCompanion();
-    if (this.#assigned.size >= maxExecutors || !this.#mayStart) {
+    if (this.#assigned.size >= maxExecutors && this.#starter.mayStart) this.#drainCompanion();
+    if (this.#assigned.size >= maxExecutors || !this.#starter.mayStart) {
       this.#queue.add(tenant);
       return false;
     }
@@ -242,21 +233,14 @@ export class ExecutorPool implements Sandbox {
     return true;
   }
 
-  get #mayStart(): boolean {
-    if (this.#spare) return true;
-    return this.#pause === undefined && this.#processes.size <= 2 * this.#settings.maxExecutors;
-  }
-
   #give(tenant: Tenant): void {
-    const executor = this.#spare ?? this.#spawn();
-    this.#spare = undefined;
+    const executor = this.#starter.take();
     executor.assignedAt = performance.now();
     tenant.executors.push(executor);
     this.#assigned.set(executor, tenant);
     // Warm memory is shared between namespaces.
     if (tenant.executors.length === 1) this.#warmMemory.add(executor);
     this.#queue.delete(tenant);
-    this.#refill ??= setTimeout(() => this.#refillSpare(), REFILL_MS).unref();
   }
 
   /** Ends the executor that has been idle longest, to make room. */
@@ -293,24 +277,12 @@ export class ExecutorPool implements Sandbox {
     return tenant;
   }
 
-  #spawn(): ExecutorProcess {
-    const executor = new ExecutorProcess(this.#settings, this.#parts, {
-      onReady: (ready) => {
-        this.#startFailures = 0;
-        this.#walls?.confirm();
-        const tenant = this.#assigned.get(ready);
-        if (!tenant) return;
-        // Others may have come to wait for one.
-        if (ready !== tenant.executors[0]) this.#onChange(ready);
-        else this.#pump(tenant);
-      },
-      onWarm: () => this.#warmMemory.onChange(),
-      onChange: (changed) => this.#onChange(changed),
-      onGivenBack: (job) => this.#takeBack(job),
-      onDead: (dead) => this.#onDead(dead),
-    });
-    this.#processes.add(executor);
-    return executor;
+  #onReady(executor: ExecutorProcess): void {
+    const tenant = this.#assigned.get(executor);
+    if (!tenant) return;
+    // Others may have come to wait for one.
+    if (executor !== tenant.executors[0]) this.#onChange(executor);
+    else this.#pump(tenant);
   }
 
   /** Its executor may be draining or gone: whoever serves the tenant now starts it. */
@@ -322,13 +294,6 @@ export class ExecutorPool implements Sandbox {
     const tenant = this.#tenantOf(job.invocation.namespaceId);
     tenant.waiting.giveBack(job, performance.now());
     this.#pumpLater(tenant);
-  }
-
-  #refillSpare(): void {
-    clearTimeout(this.#refill);
-    this.#refill = undefined;
-    if (this.#isClosed || this.#spare || this.#pause || this.#settings.spareExecutors === 0) return;
-    this.#spare = this.#spawn();
   }
 
   #onChange(executor: ExecutorProcess): void {
@@ -358,42 +323,16 @@ export class ExecutorPool implements Sandbox {
     }
   }
 
-  #onDead(executor: ExecutorProcess): void {
-    this.#processes.delete(executor);
-    if (this.#spare === executor) this.#spare = undefined;
+  /** @param gaveUp several have not come up: what waits for this one is not kept waiting */
+  #onDead(executor: ExecutorProcess, gaveUp: boolean): void {
     const tenant = this.#unassign(executor);
     if (this.#isClosed) return;
-    if (!executor.wasReady) {
-      if (this.#walls?.areKnown === false) this.#pauseStarts(this.#walls.tryOut());
-      else this.#onFailedStart(tenant);
-    }
-    if (tenant) this.#pump(tenant);
-    this.#serveQueue();
-    this.#refill ??= setTimeout(() => this.#refillSpare(), REFILL_MS).unref();
-  }
-
-  /** Waits before the next start, longer each time; gives up on what waits after a few. */
-  #onFailedStart(tenant: Tenant | undefined): void {
-    this.#startFailures++;
-    if (tenant && this.#startFailures >= MAX_START_FAILURES) {
+    if (tenant && gaveUp) {
       const message = "No process to run functions in could be started.";
       this.#failWaiting(tenant, failed("executor_unavailable", message, { retryable: true }));
     }
-    const backoffMs = Math.min(START_BACKOFF_MS.initial * 2 ** this.#startFailures, START_BACKOFF_MS.max);
-    this.#pauseStarts(
-      new Promise((resolve) => {
-        this.#pauseTimer = setTimeout(resolve, backoffMs).unref();
-      }),
-    );
-  }
-
-  #pauseStarts(over: Promise<void>): void {
-    this.#pause ??= over.then(() => {
-      this.#pause = undefined;
-      if (this.#isClosed) return;
-      this.#serveQueue();
-      this.#refillSpare();
-    });
+    if (tenant) this.#pump(tenant);
+    this.#serveQueue();
   }
 
   #failWaiting(tenant: Tenant, outcome: AttemptOutcome): void {
