@@ -42,7 +42,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
 
   KAFKA_BROKERS          a broker to use; without it one is started, which needs java and mvn
   TEST_DATABASE_URL      a PostgreSQL to use, of a role that may create databases; without it one is started, with its
-                         files in memory where /dev/shm has 2 GiB
+                         files in memory where /dev/shm has 2 GiB and 6 GiB of memory are free
+  BELLHOP_TEST_MEMORY=0  keeps them on the disk anyway
   BELLHOP_TEST_STRICT=1  the same as --strict
 
 npm test -- claim          the files with "claim" in their path
@@ -238,10 +239,14 @@ interface DatabaseAnswer {
   stop(): Promise<void>;
 }
 
+async function startOwnServer(signal: AbortSignal): Promise<TestServer> {
+  const folder = await findQuickFolder();
+  console.log(`The database server's files are in ${folder}.`);
+  return await startTestPostgres(signal, {}, folder);
+}
+
 async function provideDatabase(signal: AbortSignal): Promise<DatabaseAnswer> {
-  const server = process.env["TEST_DATABASE_URL"]
-    ? undefined
-    : await startTestPostgres(signal, {}, await findQuickFolder());
+  const server = process.env["TEST_DATABASE_URL"] ? undefined : await startOwnServer(signal);
   const url = server?.address ?? process.env["TEST_DATABASE_URL"]!;
   try {
     const template = await createTemplate(url);

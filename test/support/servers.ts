@@ -1,8 +1,7 @@
 /** The two servers that tests need, in temporary folders that go away with them. */
-import { randomBytes } from "node:crypto";
-import { access, chmod, constants, mkdtemp, rm, statfs } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { access, chmod, constants, rm, statfs } from "node:fs/promises";
+import { freemem, tmpdir } from "node:os";
+import { makeOwnFolder } from "../../core/processes/own-folder.ts";
 import { startEmbeddedPostgres } from "../../standalone/embedded-postgres.ts";
 import { startKafkaBroker } from "../kafka/broker.ts";
 import { guardProcess } from "./process-guard.ts";
@@ -28,19 +27,35 @@ const QUICK_AND_LOSSY = {
 
 const MEMORY_FOLDER = "/dev/shm";
 /** Many times what the databases of a few files take at once, and their log. */
-const LEAST_MEMORY_BYTES = 2 * 2 ** 30;
+const LEAST_FOLDER_BYTES = 2 * 2 ** 30;
+/** The folder may be larger than what the machine or the container has left, where the roles, browsers and broker run too. */
+const LEAST_MEMORY_BYTES = 6 * 2 ** 30;
+
+export interface MemoryRoom {
+  folderBytes: number;
+  freeBytes: number;
+  /** What the container may have; 0: as much as there is. */
+  containerBytes: number;
+}
 
 /**
  * For a server with many databases: each is a thousand files that come and go, and on a disk's file system a third of the
- * server's processor time goes there.
+ * server's processor time goes there. BELLHOP_TEST_MEMORY=0 keeps them on the disk.
  */
 export async function findQuickFolder(): Promise<string> {
+  if (process.env["BELLHOP_TEST_MEMORY"] === "0") return tmpdir();
   try {
-    await access(MEMORY_FOLDER, constants.W_OK);
+    await access(MEMORY_FOLDER, constants.R_OK | constants.W_OK);
     const { bavail, bsize } = await statfs(MEMORY_FOLDER);
-    if (bavail * bsize >= LEAST_MEMORY_BYTES) return MEMORY_FOLDER;
+    const containerBytes = process.constrainedMemory();
+    if (hasRoom({ folderBytes: bavail * bsize, freeBytes: freemem(), containerBytes })) return MEMORY_FOLDER;
   } catch {}
   return tmpdir();
+}
+
+export function hasRoom({ folderBytes, freeBytes, containerBytes }: MemoryRoom): boolean {
+  const memoryBytes = Math.min(freeBytes, containerBytes || Number.POSITIVE_INFINITY);
+  return folderBytes >= LEAST_FOLDER_BYTES && memoryBytes >= LEAST_MEMORY_BYTES;
 }
 
 /**
@@ -77,8 +92,9 @@ export async function startTestKafka(): Promise<TestServer> {
   }
 }
 
+/** What a run that was killed with its guards left in `parent` is cleared away. */
 async function makeFolder(parent: string): Promise<string> {
-  const folder = await mkdtemp(join(parent, `bellhop-test-${randomBytes(3).toString("hex")}-`));
+  const folder = makeOwnFolder(parent, "bellhop-test");
   // Started by root, the database server is another user, who has to come in.
   await chmod(folder, 0o711);
   return folder;
