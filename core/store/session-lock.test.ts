@@ -48,9 +48,8 @@ test("a connection that is cut frees it, and the next take connects anew", async
     await openSessionLock(store, 4, systemClock),
   ];
   assert.equal(await cut.tryTake(), true);
-  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lock-holder'`.execute(
-    db,
-  );
+  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'lock-holder'`.execute(db);
   await until(async () => (cut.isHeld() ? undefined : true));
   await until(async () => ((await other.tryTake()) ? true : undefined));
   assert.equal(await cut.tryTake(), false);

@@ -26,6 +26,10 @@ export async function createTemplate(serverUrl: string): Promise<string> {
   return name;
 }
 
+/**
+ * The copies share a server, and their tables and indexes have the same OIDs: whoever looks at what all its databases
+ * have in common (pg_locks, pg_stat_activity and their like) takes only the rows of its own.
+ */
 export async function copyTemplate(serverUrl: string, template: string): Promise<string> {
   const name = makeName("test");
   // Half of the processor time that it takes by way of the log.

@@ -3,21 +3,20 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import { after, before, describe, it } from "node:test";
 import pg from "pg";
-import { until } from "../../core/store/testing/test-store.ts";
+import { until, untilBlocked } from "../../core/store/testing/test-store.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 
 const MAX_OF_KEY = 100;
 
 describe("a hundred followers of one function", () => {
   let cluster: Cluster;
-  let database: pg.Client;
+  let database: pg.Pool;
   const followers: http.ClientRequest[] = [];
 
   before(async () => {
     cluster = await startCluster({ schedulers: 0, workers: 0 });
     await cluster.api.call("PUT", "/v1/functions/chatter", { source: "export default () => 1;" });
-    database = new pg.Client(cluster.databaseUrl);
-    await database.connect();
+    database = new pg.Pool({ connectionString: cluster.databaseUrl });
     for (const { statusCode } of await Promise.all(Array.from({ length: MAX_OF_KEY }, follow)))
       assert.equal(statusCode, 200);
   });
@@ -69,13 +68,15 @@ describe("a hundred followers of one function", () => {
   });
 
   it("leave the other requests their connections, also when no line can be read", async () => {
-    await database.query("BEGIN; LOCK TABLE task_logs");
-    await until(async () => {
-      const { rows } = await database.query("SELECT FROM pg_locks WHERE NOT granted");
-      return rows.length > 0 || undefined;
-    });
-    for (let time = 0; time < 20; time += 1) await cluster.api.call("GET", "/v1/tasks");
-    await database.query("COMMIT");
+    const locker = await database.connect();
+    try {
+      await locker.query("BEGIN; LOCK TABLE task_logs");
+      await untilBlocked({ pool: database });
+      for (let time = 0; time < 20; time += 1) await cluster.api.call("GET", "/v1/tasks");
+      await locker.query("COMMIT");
+    } finally {
+      locker.release(true);
+    }
   });
 
   it("all hear a line, over a few connections to the database", async () => {
