@@ -14,7 +14,7 @@ import { messageOf } from "../core/errors.ts";
 import { findKafkaSupport } from "./kafka/broker.ts";
 import { COMPILE_CACHE } from "./support/compile-cache.ts";
 import { guardProcess } from "./support/process-guard.ts";
-import { createTemplate, dropDatabase } from "./support/server-databases.ts";
+import { type CopyBy, createTemplate, dropDatabase } from "./support/server-databases.ts";
 import { findQuickFolder, startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
 import { provideChromium } from "./tools/chromium.ts";
 import { provideKustomize } from "./tools/kustomize.ts";
@@ -235,7 +235,7 @@ async function prepareChromium({ files }: Command): Promise<void> {
 }
 
 interface DatabaseAnswer {
-  env: { TEST_DATABASE_URL: string; TEST_DATABASE_TEMPLATE: string };
+  env: { TEST_DATABASE_URL: string; TEST_DATABASE_TEMPLATE: string; TEST_DATABASE_COPY: CopyBy };
   stop(): Promise<void>;
 }
 
@@ -251,7 +251,11 @@ async function provideDatabase(signal: AbortSignal): Promise<DatabaseAnswer> {
   try {
     const template = await createTemplate(url);
     return {
-      env: { TEST_DATABASE_URL: url, TEST_DATABASE_TEMPLATE: template },
+      env: {
+        TEST_DATABASE_URL: url,
+        TEST_DATABASE_TEMPLATE: template,
+        TEST_DATABASE_COPY: server ? "files" : "log",
+      },
       // It ends with a server of our own.
       stop: () => server?.stop() ?? dropDatabase(url, template),
     };

@@ -1,7 +1,8 @@
 /**
  * A database of its own for a test, on the server of TEST_DATABASE_URL: a copy of TEST_DATABASE_TEMPLATE, which has
- * today's schema. `npm test` sets both. A file run by hand (`node --test file`) starts a server of its own at the first
- * need, makes the template there, and stops the server at its end.
+ * today's schema. `npm test` sets both, and TEST_DATABASE_COPY where the server is its own. A file run by hand
+ * (`node --test file`) starts a server of its own at the first need, makes the template there, and stops the server at its
+ * end.
  */
 import { after } from "node:test";
 import * as databases from "./server-databases.ts";
@@ -25,7 +26,7 @@ after(async () => {
 
 /** With the schema: to copy it costs a twentieth of the processor time of its migrations, which is a second. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  return keep(await databases.copyTemplate(await serverUrl(), await template()));
+  return keep(await databases.copyTemplate(await serverUrl(), await template(), copyBy()));
 }
 
 /** For tests of migrations and of what migrates. */
@@ -40,6 +41,10 @@ async function keep(name: string): Promise<TestDatabase> {
 
 async function drop(name: string): Promise<void> {
   if (created.delete(name)) await databases.dropDatabase(await serverUrl(), name);
+}
+
+function copyBy(): databases.CopyBy {
+  return ownServer || process.env["TEST_DATABASE_COPY"] === "files" ? "files" : "log";
 }
 
 async function serverUrl(): Promise<string> {
