@@ -49,8 +49,10 @@ test("a copy is as one that was migrated, and nobody else's; an empty one has no
   await migrated.close();
   assert.deepEqual(await query(two.url, migrations), await query(empty.url, migrations));
   // They are no part of a copy.
-  const settings = `SELECT setconfig FROM pg_db_role_setting
-    WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())`;
-  assert.deepEqual(await query(two.url, settings), await query(empty.url, settings));
+  const settings = `SELECT setrole::text, setconfig FROM pg_db_role_setting
+    WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY setrole`;
+  const rights = "SELECT datacl::text, datconnlimit FROM pg_database WHERE datname = current_database()";
+  for (const asked of [settings, rights])
+    assert.deepEqual(await query(two.url, asked), await query(empty.url, asked));
   await Promise.all([one.drop(), two.drop(), empty.drop()]);
 });
