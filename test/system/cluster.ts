@@ -72,7 +72,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await role.waitForLine(/"msg":"\w+ started"/);
     return role;
   };
-  // The first one migrates; the others find it done.
+  // It migrates where the database is not a copy that has today's schema; the others find it done.
   const api = await startRole(options.apiFile ?? "api/main.ts");
   const schedulers = await Promise.all(
     Array.from({ length: options.schedulers }, () => startRole("scheduler/main.ts")),
