@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Migration } from "kysely/migration";
-import { type Clock, systemClock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
 import { BellhopError, messageOf } from "../errors.ts";
 import type { Db, Store } from "./database.ts";
 import { isDatabaseAway } from "./database-away.ts";
@@ -78,6 +78,7 @@ import * as storedBytes from "./migrations/0095-stored-bytes.ts";
 import * as slotsShares from "./migrations/0096-slots-shares.ts";
 import * as storedTotals from "./migrations/0097-stored-totals.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
+import { type ReadOptions, readSchema } from "./read-schema.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
 import { openUnbounded } from "./unbounded.ts";
 
@@ -160,21 +161,16 @@ const NAMES = Object.keys(MIGRATIONS);
 
 /** Of two releases, the later one has the later name. */
 export const NEWEST_MIGRATION = NAMES.at(-1)!;
-/** The server keys and statements are written for. */
-const LEAST_VERSION = 150_000;
 /** Finished runs and logs have somewhere to go today and tomorrow. */
 const NEEDED_DAYS = 1;
 const PARTITION_WAIT_MS = 2_000;
 
-export interface MigrateOptions {
+export interface MigrateOptions extends ReadOptions {
   now?: Date;
-  clock?: Clock;
   /** What goes on, one line each. */
   report?(line: string): void;
   /** Ends the waiting; rejects with its reason. */
   signal?: AbortSignal | undefined;
-  /** Takes the database's word of its time, which it gives beside that of its schema. */
-  hearTime?(word: { at: Date }, askedMs: number): void;
 }
 
 type MigrateStore = Pick<Store, "db" | "sessionUrl">;
@@ -187,7 +183,7 @@ type MigrateStore = Pick<Store, "db" | "sessionUrl">;
 export async function migrateUp(store: MigrateStore, options: MigrateOptions = {}): Promise<string[]> {
   const now = options.now ?? new Date();
   try {
-    const { isReady, pending } = await readSchema(store.db, now, options);
+    const { isReady, pending } = await readSchema(store.db, NAMES, now, options);
     if (isReady) return [];
     const done = pending.length === 0 ? [] : await takeSteps(chooseUp, store, options);
     await makePartitions(store.db, now, options);
@@ -256,56 +252,7 @@ const chooseUp: ChooseStep = (applied) => {
   return name === undefined ? undefined : { name, direction: "up", migration: MIGRATIONS[name]! };
 };
 
-const UNDEFINED_TABLE = "42P01";
-const READ_ONLY = "25006";
 const LOCK_NOT_AVAILABLE = "55P03";
-
-interface ServerFacts {
-  version: number;
-  isReadOnly: boolean;
-  at: Date;
-}
-
-const SERVER_FACTS = sql`current_setting('server_version_num')::int AS version,
-  current_setting('transaction_read_only')::boolean AS "isReadOnly", clock_timestamp() AS at`;
-
-/** Throws where this release must not run on it. */
-async function readSchema(
-  db: Db,
-  now: Date,
-  { clock = systemClock, hearTime }: Pick<MigrateOptions, "clock" | "hearTime">,
-): Promise<{ isReady: boolean; pending: string[] }> {
-  try {
-    const { rows, askedMs } = await db.connection().execute(async (connected) => {
-      // It does not count how long the connection took.
-      const askedMs = clock.steadyMs();
-      const { rows } = await sql<ServerFacts & { names: string[]; stand: boolean }>`
-        SELECT ARRAY(SELECT name::text FROM kysely_migration) AS names, ${partitionsStand(now)} AS stand,
-          ${SERVER_FACTS}`.execute(connected);
-      return { rows, askedMs };
-    });
-    demandServer(rows[0]!);
-    hearTime?.(rows[0]!, askedMs);
-    const { pending, refusal } = judgeSchema(rows[0]!.names, NAMES);
-    if (refusal !== undefined) throw new Error(refusal);
-    return { isReady: rows[0]!.stand && pending.length === 0, pending };
-  } catch (error) {
-    if (codeOf(error) !== UNDEFINED_TABLE) throw error;
-    const { rows } = await sql<ServerFacts>`SELECT ${SERVER_FACTS}`.execute(db);
-    demandServer(rows[0]!);
-    return { isReady: false, pending: NAMES };
-  }
-}
-
-function demandServer({ version, isReadOnly }: ServerFacts): void {
-  if (version < LEAST_VERSION)
-    throw new Error(`it is version ${Math.floor(version / 10_000)}, and 15 or later is needed`);
-  // A standby becomes the primary, and a server that was closed for writing is opened again.
-  if (isReadOnly)
-    throw Object.assign(new Error("the server takes no writes: it is a standby or read-only"), {
-      code: READ_ONLY,
-    });
-}
 
 /** A long reader keeps the tables locked: then the days to come are the scheduler's, as long as today has its own. */
 async function makePartitions(db: Db, now: Date, options: MigrateOptions): Promise<void> {
