@@ -52,12 +52,14 @@ test("what is still true is told anew before it lapses", async () => {
 test("what could not be told is tried again", async () => {
   const { clock, words, parts, demand } = open();
   parts.isAway = true;
+  demand.expect("r1");
   demand.set(1);
   await clock.advance(250);
+  demand.expect("r2");
   assert.deepEqual([words, parts.errors], [[], 3]);
   parts.isAway = false;
   await clock.advance(100);
-  assert.deepEqual(words, ["1", "ring"]);
+  assert.deepEqual(words, ["1", "ring for r1"]);
 });
 
 test("the bell names the revision of a call that has come since the word before", async () => {

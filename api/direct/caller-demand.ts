@@ -57,6 +57,7 @@ export function createCallerDemand({ tell, ring, clock, onError }: CallerDemandP
       if (callers > told) ring(revisionId);
       [told, toldAtMs] = [callers, clock.steadyMs()];
     } catch (error) {
+      expected = revisionId ?? expected;
       onError(error);
     }
   }

@@ -123,3 +123,15 @@ test("a bell for all is not narrowed by ids that are rung beside it", async (t) 
     [1, 0],
   );
 });
+
+test("ids that are only hints are rung beside a bell for all", async (t) => {
+  const { whenHeard } = await listen(t, "bellhop_demand");
+  const notifier = createNotifier(store, systemClock, failOnError);
+  const id = newId();
+  // The first rings at once, the others wait behind it together.
+  notifier.notify("bellhop_demand");
+  notifier.notify("bellhop_demand", [id]);
+  notifier.notify("bellhop_demand");
+  await notifier.flush();
+  assert.deepEqual(await whenHeard(1), [id]);
+});

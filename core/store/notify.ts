@@ -38,6 +38,8 @@ export type Channel =
 /** After a bell the next one of its channel waits this long, and speaks for all that came meanwhile. */
 const QUIET_MS: Partial<Record<Channel, number>> = { bellhop_demand: 100, bellhop_failures: 200 };
 const quietMs = (channel: Channel) => QUIET_MS[channel] ?? 5;
+/** Whose ids only help: whoever hears a bell does all that one without ids asks for. */
+const WITH_HINTS: ReadonlySet<Channel> = new Set(["bellhop_demand"]);
 /** A payload is at most 8,000 bytes; an id takes 37. */
 const IDS_PER_PAYLOAD = 200;
 
@@ -64,7 +66,8 @@ export function createNotifier(
     for (let ids = pending.get(channel); ids; ids = pending.get(channel)) {
       pending.delete(channel);
       try {
-        const all = forAll.delete(channel) ? [] : [...ids];
+        const isForAll = forAll.delete(channel) && !WITH_HINTS.has(channel);
+        const all = isForAll ? [] : [...ids];
         for (let from = 0; from === 0 || from < all.length; from += IDS_PER_PAYLOAD) {
           const payload = all.slice(from, from + IDS_PER_PAYLOAD).join(",");
           await store.pool.query({
