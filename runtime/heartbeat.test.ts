@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { sql } from "kysely";
 import type { Store } from "../core/store/database.ts";
 import { newId } from "../core/store/ids.ts";
 import { openTestStore } from "../core/store/testing/test-store.ts";
@@ -17,12 +18,13 @@ function createHeart(by: Store = store) {
   const clock = createManualClock();
   const slots = createSlots(10);
   const facts = { id: newId(), host: "h", pid: 1, slots: slots.total };
+  const lease = createWorkerLease(60_000, clock);
   const heartbeat = createHeartbeat({
     ...{ facts, leaseMs: 60_000, store: by, clock, slots },
     log: createLogger("worker", "silent"),
-    lease: createWorkerLease(60_000, clock),
+    lease,
   });
-  return { clock, slots, facts, heartbeat };
+  return { clock, slots, facts, heartbeat, lease };
 }
 
 /** A worker with its row, and what that tells. */
@@ -97,9 +99,9 @@ test("nobody knows what beats that crossed each other told: it is told again", a
   assert.deepEqual([await heartbeat.tellLoad(), await told()], [false, 0]);
 });
 
-test("the first lease goes by the connection that the start has, the next ones by those of leases", async () => {
+test("the first two leases go by connections that the start has, the next ones by those of leases", async () => {
   const words: string[] = [];
-  const watch = (name: "db" | "leaseDb") =>
+  const watch = (name: "db" | "plannedDb" | "leaseDb") =>
     new Proxy(store[name], {
       get(target, key) {
         if (key === "getExecutor") words.push(name);
@@ -107,12 +109,61 @@ test("the first lease goes by the connection that the start has, the next ones b
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
-  const { heartbeat } = createHeart({ ...store, db: watch("db"), leaseDb: watch("leaseDb") });
+  const own = { db: watch("db"), plannedDb: watch("plannedDb"), leaseDb: watch("leaseDb") };
+  const { heartbeat } = createHeart({ ...store, ...own });
+  for (const name of ["db", "plannedDb", "leaseDb", "leaseDb"]) {
+    words.length = 0;
+    await heartbeat.beat();
+    assert.deepEqual(new Set(words), new Set([name]));
+  }
+});
+
+test("the first lease alone does not wait for the disk", async (t) => {
+  await sql`CREATE TABLE commits (setting text)`.execute(store.db);
+  await sql`CREATE FUNCTION note_commit() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO commits VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$`.execute(
+    store.db,
+  );
+  // As the transaction is committed.
+  await sql`CREATE CONSTRAINT TRIGGER note_commit AFTER INSERT OR UPDATE ON workers
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_commit()`.execute(store.db);
+  t.after(() => sql`DROP FUNCTION note_commit CASCADE`.execute(store.db));
+  const { heartbeat, lease } = createHeart();
   await heartbeat.beat();
-  assert.deepEqual(new Set(words), new Set(["db"]));
-  words.length = 0;
+  assert.deepEqual([lease.stands(), lease.isForGood()], [true, false]);
+  await heartbeat.keepUp();
+  assert.equal(lease.isForGood(), true);
+  await heartbeat.keepUp();
+  const { rows } = await sql<{ setting: string }>`SELECT setting FROM commits`.execute(store.db);
+  const { rows: usual } = await sql<{ setting: string }>`
+    SELECT current_setting('synchronous_commit') AS setting`.execute(store.db);
+  const [{ setting }] = usual as [{ setting: string }];
+  assert.notEqual(setting, "off");
+  assert.deepEqual(
+    rows.map((row) => row.setting),
+    ["off", setting, setting],
+  );
+});
+
+test("where the second lease fails the first does not stand until one succeeds; whoever needs it waits for the same beat", async () => {
+  const { clock, heartbeat, lease } = createHeart();
   await heartbeat.beat();
-  assert.deepEqual(new Set(words), new Set(["leaseDb"]));
+  const hasStood = lease.watch();
+  const locked = await store.pool.connect();
+  await locked.query("BEGIN");
+  await locked.query("LOCK TABLE workers");
+  const failing = [heartbeat.keepUp(), heartbeat.keepUp()].map((renewing) =>
+    assert.rejects(renewing, /not confirmed within 5000 ms/),
+  );
+  await clock.advance(4_999);
+  assert.equal(lease.stands(), true);
+  await clock.advance(1);
+  await Promise.all(failing);
+  assert.equal(lease.stands(), false);
+  await locked.query("COMMIT");
+  locked.release();
+  await heartbeat.keepUp();
+  assert.deepEqual([lease.stands(), lease.isForGood(), hasStood()], [true, true, false]);
 });
 
 test("a first lease without an answer is given up as soon as a later one", async () => {

@@ -1,6 +1,7 @@
 /**
- * What a worker's row says about it: that it lives, how many of its slots are taken, whether it drains. States: working
- * → draining (reported by the next beat) → gone (its row is removed, or left to expire).
+ * What a worker's row says about it: that it lives, how many of its slots are taken, whether it drains. States: come (its
+ * row is in the database's memory) → working (its row is on the disk) → draining (reported by the next beat) → gone (its row
+ * is removed, or left to expire).
  */
 
 import type { Clock } from "../core/clock.ts";
@@ -23,8 +24,13 @@ export interface HeartbeatParts {
 }
 
 export interface Heartbeat {
-  /** Renews the lease. Rejects where the database did not confirm it. */
+  /**
+   * Renews the lease. Rejects where the database did not confirm it. The first one is answered before the row is on the
+   * disk: `keepUp` is to follow at once.
+   */
   beat(): Promise<void>;
+  /** The same; joins one under way while no beat has brought the row to the disk. */
+  keepUp(): Promise<void>;
   /** A beat where the number of taken slots is another than the last one told. Answers whether the row may tell of any as taken. */
   tellLoad(): Promise<boolean>;
   isDraining(): boolean;
@@ -45,6 +51,7 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
   let underWay = 0;
   let calledAtMs = Number.NEGATIVE_INFINITY;
   let draining = false;
+  let confirming: Promise<void> | undefined;
 
   /** The peak since the last reading, not the moment: calls of a few milliseconds would hardly ever be seen. */
   function readLoad(): number {
@@ -59,26 +66,35 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
     const { leaseTimeoutMs } = store;
     const late = Promise.withResolvers<never>();
     const stopWaiting = clock.after(leaseTimeoutMs, () =>
-      late.reject(new Error(`the first lease was not confirmed within ${leaseTimeoutMs} ms`)),
+      late.reject(new Error(`the lease was not confirmed within ${leaseTimeoutMs} ms`)),
     );
     return await Promise.race([renewing, late.promise]).finally(stopWaiting);
+  }
+
+  /** The first two go by connections that are there; one of its own would have to be made for them. */
+  async function renew(beatNo: number, busy: number): Promise<{ at: Date }> {
+    const renewBy = (db: Db) => renewLease(db, { ...facts, busy }, leaseMs, draining, beatNo === 1);
+    if (beatNo === 1) return await inTime(renewBy(store.db));
+    // What the first call needs is fetched by the one of the first; this is what the first claim waits for.
+    if (beatNo === 2) return await inTime(renewBy(store.plannedDb));
+    return await renewBy(store.leaseDb);
   }
 
   async function beat(busy = readLoad()): Promise<void> {
     const isAlone = underWay === 0;
     begun += 1;
     const mine = begun;
-    const renewed = lease.renewing();
+    const renewed = lease.renewing(mine > 1);
     const askedMs = clock.steadyMs();
     toldBusy = undefined;
     underWay += 1;
     try {
-      const isFirst = mine === 1;
-      const renew = (db: Db) => renewLease(db, { ...facts, busy }, leaseMs, draining, isFirst);
-      // The first goes by the connection that the start has; one of its own would have to be made for it.
-      const word = await (isFirst ? inTime(renew(store.db)) : renew(store.leaseDb));
+      const word = await renew(mine, busy);
       renewed();
       parts.hearTime?.(word, askedMs);
+    } catch (error) {
+      lease.doubt();
+      throw error;
     } finally {
       underWay -= 1;
     }
@@ -87,6 +103,13 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
 
   return {
     beat: () => beat(),
+    async keepUp() {
+      if (lease.isForGood()) return await beat();
+      confirming ??= beat().finally(() => {
+        confirming = undefined;
+      });
+      await confirming;
+    },
     async tellLoad() {
       // What it tells is not known yet.
       if (underWay > 0) return true;

@@ -34,6 +34,18 @@ test("each rests before its passes; after one that failed the next comes after h
   assert.equal(clock.sleepers, 0);
 });
 
+test("one that begins at once passes before its first rest", async () => {
+  const clock = createManualClock(new Date(0));
+  const passedAt: number[] = [];
+  const pass = () => void passedAt.push(clock.now().getTime());
+  const loops = startLoops(clock, [{ everyMs: 1_000, pass, beginsAtOnce: true }], (error) =>
+    assert.fail(error as Error),
+  );
+  await clock.advance(2_000);
+  await loops.stop();
+  assert.deepEqual(passedAt, [0, 1_000, 2_000]);
+});
+
 test("a stop waits for the pass under way and begins no other", async () => {
   const clock = createManualClock(new Date(0));
   let passes = 0;

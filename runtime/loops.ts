@@ -8,6 +8,8 @@ import type { Slots } from "./slots.ts";
 export interface Loop {
   everyMs: number;
   pass(): Promise<void> | void;
+  /** Default: it begins with a rest. */
+  beginsAtOnce?: boolean;
 }
 
 export interface Loops {
@@ -76,14 +78,13 @@ export const joinLoops = (...all: Loops[]): Loops => ({
   stop: async () => void (await Promise.all(all.map((loops) => loops.stop()))),
 });
 
-/** Each begins with a rest. */
 export function startLoops(clock: Clock, loops: Loop[], onError: (error: unknown) => void): Loops {
   const stopped = new AbortController();
 
-  async function repeat({ everyMs, pass }: Loop): Promise<void> {
-    let waitMs = everyMs;
+  async function repeat({ everyMs, pass, beginsAtOnce = false }: Loop): Promise<void> {
+    let waitMs = beginsAtOnce ? 0 : everyMs;
     while (!stopped.signal.aborted) {
-      await clock.sleep(waitMs, stopped.signal);
+      if (waitMs > 0) await clock.sleep(waitMs, stopped.signal);
       if (stopped.signal.aborted) return;
       waitMs = everyMs;
       try {

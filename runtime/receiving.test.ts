@@ -21,11 +21,14 @@ const namespaceId = await newNamespace();
 beforeEach(clear);
 
 /** A worker's receiving on the real table, with a broker that never rings; time moves only here. */
-function openReceiving() {
+function openReceiving({ isInMemory = false } = {}) {
   const clock = createManualClock(new Date());
   const taken = createRecording<string>("taken run");
   const slots = createSlots(10);
   const lease = createWorkerLease(60_000, clock);
+  /** A first lease that a crash of the database would lose. */
+  if (isInMemory) lease.renewing(false)();
+  let renewing = Promise.resolve();
   const hearing = createHearing();
   const transport = {
     name: "kafka",
@@ -42,7 +45,11 @@ function openReceiving() {
       log: createLogger("worker", "silent"),
       metrics: createWorkerMetrics(createRegistry("worker")),
       ends: createRunEnds([], () => {}),
-      ...{ lease, renewLease: async () => lease.renewing()() },
+      lease,
+      async renewLease() {
+        await renewing;
+        lease.renewing()();
+      },
     },
     slots,
     async (run) => {
@@ -51,11 +58,29 @@ function openReceiving() {
       return "recorded";
     },
   );
-  return { receiving, hearing, clock, taken };
+  const withholdRenewal = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    renewing = promise;
+    return resolve;
+  };
+  return { receiving, hearing, clock, taken, withholdRenewal };
 }
 
 const whenTaken = ({ taken }: ReturnType<typeof openReceiving>, runId: string) =>
   taken.waitFor((id) => id === runId);
+
+test("nothing is claimed under a first lease that a crash of the database would lose", async (t) => {
+  const worker = openReceiving({ isInMemory: true });
+  t.after(() => worker.receiving.stop().claimed);
+  const renew = worker.withholdRenewal();
+  const runId = await queueRun(store, namespaceId);
+  await worker.receiving.begin();
+  for (let look = 0; look < 3; look += 1) await worker.clock.advance(100);
+  const { rows } = await store.pool.query("SELECT state FROM task_runs_open WHERE id = $1", [runId]);
+  assert.deepEqual(rows, [{ state: "queued" }]);
+  renew();
+  await whenTaken(worker, runId);
+});
 
 test("a run that is due when the worker begins is claimed at once, before any bell can be heard", async (t) => {
   const runId = await queueRun(store, namespaceId);

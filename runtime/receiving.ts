@@ -64,7 +64,7 @@ export function createReceiving(parts: ReceivingParts, slots: Slots, work: Work)
 }
 
 /**
- * Without a lease nothing is claimed: the rescue would take it at once. Nor is anything begun whose claim was answered
+ * Without a lease nothing is claimed, nor under one that a crash of the database might lose: the rescue would take it at once. Nor is anything begun whose claim was answered
  * after the lease lapsed: it may have been rescued, and be at work elsewhere. What was not is given back.
  */
 async function claimUnderLease(
@@ -72,7 +72,7 @@ async function claimUnderLease(
   claim: () => Promise<ClaimedRun[]>,
 ): Promise<ClaimedRun[]> {
   const { lease, renewLease, log } = parts;
-  if (!lease.stands()) await renewLease();
+  if (!lease.stands() || !lease.isForGood()) await renewLease();
   const hasStood = lease.watch();
   const runs = await claim();
   if (runs.length === 0 || hasStood()) return runs;

@@ -12,7 +12,7 @@ test("an idle worker sweeps what is overdue within seconds, however long its lea
     ...{ facts: { id: "idle" }, leaseMs: 300_000, clock, slots: createSlots(1) },
     store: { pool: { query: async () => ({ rows }) } },
     running: { all: () => [] },
-    heartbeat: { beat: async () => {}, tellLoad: async () => false },
+    heartbeat: { keepUp: async () => {}, tellLoad: async () => false },
     receiving: { sweep: () => void sweptAt.push(clock.now().getTime()) },
     metrics: { heartbeatErrors: { inc: assert.fail } },
   } as never);

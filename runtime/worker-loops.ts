@@ -62,7 +62,8 @@ export function startWorkerLoops(parts: WorkerLoopParts): Loops {
     startLoops(
       clock,
       [
-        { everyMs, pass: heartbeat.beat },
+        // The first lease is confirmed without the wait for a disk; this one waits.
+        { everyMs, pass: heartbeat.keepUp, beginsAtOnce: true },
         { everyMs: Math.min(everyMs, MAX_IDLE_LOOK_MS), pass: lookBehindBells },
       ],
       onError,

@@ -105,7 +105,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     recordClaimed: recording.recordRunning,
   });
   const receiving = createReceiving(
-    { ...parts, ends, lease, renewLease: heartbeat.beat },
+    { ...parts, ends, lease, renewLease: heartbeat.keepUp },
     slots,
     work.runClaimed,
   );

@@ -32,9 +32,10 @@ export interface Store extends QueryScope {
   pool: pg.Pool;
   /** The same for what happens to every run, by plans that are right whatever the tables hold: planned once per connection. */
   plannedPool: pg.Pool;
+  plannedDb: Db;
   /**
    * Connections apart, for leases: renewing and judging them does not wait behind statements that hang, and is given up
-   * soon on a connection that hangs itself. A worker's first lease goes by `db` (runtime/heartbeat.ts).
+   * soon on a connection that hangs itself. A worker's first ones go by others (runtime/heartbeat.ts).
    */
   leaseDb: Db;
   leasePool: pg.Pool;
@@ -111,6 +112,7 @@ export function openStore(settings: StoreSettings): Store {
   const planned = Math.min(PLANNED_CONNECTIONS, maxConnections);
   const plannedPool = watch(pools.open(planned, PLANNED_SESSION, { planKeptMs: PLAN_KEPT_MS }));
   const db = openDb(pool);
+  const plannedDb = openDb(plannedPool);
   const { least, most } = LEASE_TIMEOUT_MS;
   const leaseTimeoutMs = Math.min(Math.max((settings.leaseMs ?? most * 3) / 3, least), most);
   const leaseTimeouts = { connectionTimeoutMillis: leaseTimeoutMs, query_timeout: leaseTimeoutMs };
@@ -135,6 +137,7 @@ export function openStore(settings: StoreSettings): Store {
     db,
     pool,
     plannedPool,
+    plannedDb,
     leaseDb,
     leasePool,
     leaseTimeoutMs,

@@ -26,8 +26,10 @@ export interface WorkerFacts {
  * Writes the worker's row, and rings that it has come, or makes its lease new. By the database's clock, whose time it answers.
  * Who drains does so for good: a word that was overtaken changes nothing.
  *
- * The first need not be on the disk when it is answered. Whatever the worker writes under it comes after it in the
- * server's log, so whoever finds that on the disk finds the lease, too; a server that crashed before has lost nothing else.
+ * The first need not be on the disk when it is answered. Of a direct call the worker writes under it what comes after it in
+ * the server's log: whoever finds that on the disk finds the lease, too. A claim would not do: a server that crashed and
+ * recovered without the row would have it rescued before the worker's next word. So nothing is claimed before a second,
+ * durable word (runtime/lease.ts), which follows at once.
  */
 export async function renewLease(
   db: Db,

@@ -66,7 +66,8 @@ export function createMortalStore(store: Store, killer: pg.Pool): MortalStore {
   ];
   return {
     ...store,
-    ...{ pool, plannedPool, leasePool, db: openDb(pool), leaseDb: openDb(leasePool) },
+    ...{ pool, plannedPool, leasePool },
+    ...{ db: openDb(pool), plannedDb: openDb(plannedPool), leaseDb: openDb(leasePool) },
     liveFor(statements) {
       left = statements;
     },
