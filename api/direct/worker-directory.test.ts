@@ -98,6 +98,29 @@ test("a worker that says that it came is connected at once, and whoever waits fo
   await opened.waitFor((id) => id === "w");
 });
 
+test("one whose row is missing is given up only once leases may be judged: a server that crashed may have lost it", async (t) => {
+  const { clock, standing, opened, directory, look } = open(t);
+  const { address } = await serve(t, { meetsCallers: true });
+  const living = worker("w", address);
+  standing.workers = [living];
+  await look();
+  await opened.waitFor((id) => id === "w");
+  const link = directory.choose("revision", new Set())!;
+  standing.workers = [];
+  await look();
+  assert.equal(link.isOpen, true);
+  // It writes its row anew.
+  standing.workers = [living];
+  await look();
+  assert.deepEqual([link.isOpen, await directory.meetsCallers()], [true, true]);
+  standing.workers = [];
+  await clock.advance(LEASE_MS - 1);
+  assert.equal(directory.choose("revision", new Set()), link);
+  await clock.advance(1_000);
+  assert.equal(directory.choose("revision", new Set()), undefined);
+  assert.equal(link.isOpen, false);
+});
+
 test("workers without an address get their work by the queue alone, as long as no other stands", async (t) => {
   const { standing, opened, directory, look } = open(t);
   standing.hasQueueWorkers = true;

@@ -1,7 +1,7 @@
 /**
  * The workers that take calls directly, and the connections to them. Looked up when a worker's bell says that it came
  * or left, and otherwise every two seconds, more often if leases are short, less often while nobody calls. A worker: known → connected → draining (no
- * new calls) → gone, or given up: its lease expired while the database was reachable all along. A worker that cannot
+ * new calls) → gone, or given up: its lease expired, or its row went, while the database was reachable all along. A worker that cannot
  * be reached for longer than its lease, but still renews it, gets its work only through the queue.
  */
 import type { Clock } from "../../core/clock.ts";
@@ -88,23 +88,28 @@ export function createWorkerDirectory({
     const { word, workers } = standing;
     hearTime?.(word, askedMs);
     const known = new Set(workers.map(({ id }) => id));
-    for (const [id, link] of links) if (!known.has(id)) link.giveUp();
+    // A server that crashed may have lost a row that its worker, which lives, writes anew.
+    for (const [id, link] of links) if (!known.has(id) && mayJudge(link.worker, word)) link.giveUp();
     for (const ids of [draining, unreachedSinceMs, judges, saidToMeet])
-      for (const id of ids.keys()) if (!known.has(id)) ids.delete(id);
-    shortestLeaseMs = Math.min(Number.POSITIVE_INFINITY, ...workers.map(({ leaseMs }) => leaseMs));
+      for (const id of ids.keys()) if (!known.has(id) && !links.has(id)) ids.delete(id);
+    const connected = [...links.values()].map(({ worker }) => worker);
+    shortestLeaseMs = Math.min(
+      Number.POSITIVE_INFINITY,
+      ...[...workers, ...connected].map(({ leaseMs }) => leaseMs),
+    );
     for (const worker of workers) {
-      if (isGone(worker, word)) links.get(worker.id)?.giveUp();
+      if (mayJudge(worker, word) && worker.isLapsed) links.get(worker.id)?.giveUp();
       if (worker.isDraining) draining.add(worker.id);
       else if (!worker.isLapsed && !links.has(worker.id) && !connecting.has(worker.id))
         connecting.set(worker.id, connect(worker));
     }
   }
 
-  /** After a standstill of the database every lease looks expired. */
-  function isGone({ id, leaseMs, isLapsed }: CallableWorker, word: ServerWord): boolean {
+  /** Asked at every look: after a standstill of the database every lease looks expired. */
+  function mayJudge({ id, leaseMs }: CallableWorker, word: ServerWord): boolean {
     const judge = judges.get(id) ?? createLeaseJudge(leaseMs);
     judges.set(id, judge);
-    return judge.mayJudge(word) && isLapsed;
+    return judge.mayJudge(word);
   }
 
   /** What is wanted during a look is looked up after it. */
