@@ -30,7 +30,7 @@ interface LaneOptions {
   totalSlots?: number;
   reservation?: Reservation;
   showFails?: boolean;
-  showsFirst?: boolean;
+  isNew?: () => boolean;
   /** Its API gave it up: its rows are not this worker's to write. */
   isGivenUp?: boolean;
   hasLease?: () => boolean;
@@ -46,7 +46,7 @@ function openDirectCalls(options: LaneOptions = {}) {
     totalSlots = 1,
     reservation = "reserved",
     showFails = false,
-    showsFirst = false,
+    isNew = () => false,
     isGivenUp = false,
     hasLease = () => true,
     isThere,
@@ -78,7 +78,7 @@ function openDirectCalls(options: LaneOptions = {}) {
       clock,
       slots,
       totalSlots,
-      showsFirst,
+      isNew,
       enterRoom: room.tryTake,
       isDraining: () => draining,
       hasLease: () => hasLease(),
@@ -339,7 +339,7 @@ describe("direct calls", () => {
   });
 
   test("shows the first call over HTTP of a worker that has just started before its response comes", async () => {
-    const opened = openDirectCalls({ totalSlots: 2, showsFirst: true });
+    const opened = openDirectCalls({ totalSlots: 2, isNew: () => true });
     const { directCalls, answer, whenBegun, way, said, shown } = opened;
     directCalls.begin({ ...call, http }, answer);
     await whenBegun;
@@ -350,6 +350,15 @@ describe("direct calls", () => {
     directCalls.begin({ ...call, runId: "run-2", http }, answer);
     await opened.clock.advance(0);
     assert.equal(shown.length, 1, "the next one is shown when its response comes, or it lasts");
+  });
+
+  test("shows no first call at once of a worker that stands longer: its executor is ready", async () => {
+    const { directCalls, answer, whenBegun, whenOver, end, ended, shown } = openDirectCalls();
+    directCalls.begin({ ...call, http }, answer);
+    await whenBegun;
+    end({ state: "succeeded", result: { status: 200, headers: [], body: "" } });
+    await whenOver;
+    assert.deepEqual([shown.length, ended.length], [0, 1]);
   });
 
   test("answers a whole response and records its status and size alone", async () => {

@@ -62,10 +62,10 @@ export interface DirectCallsParts extends RecordParts {
   /** How a call ended, or why it was refused. */
   onEnd(end: DirectCallEnd): void;
   /**
-   * The first call over HTTP is visible at once: it waits for an executor anyway, and its response need not wait for its
-   * row after that.
+   * Whether the worker has just come: then its first call over HTTP is visible at once, for it waits for an executor
+   * anyway, and its response need not wait for its row after that.
    */
-  showsFirst?: boolean;
+  isNew(): boolean;
 }
 
 /** A call under way. */
@@ -87,7 +87,7 @@ export interface DirectCalls {
 export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
   const { clock, slots } = parts;
   const shares = createSlotShares(parts.totalSlots);
-  let isFirst = parts.showsFirst === true;
+  let isFirst = true;
 
   /** Whether the run may begin; where not, its slot is given back and its API is told. */
   async function reserve(run: DirectRun, answer: CallAnswer): Promise<boolean> {
@@ -138,7 +138,7 @@ export function createDirectCalls(parts: DirectCallsParts): DirectCalls {
     const response = http && createCallResponse(http, answer, rows.show);
     if (isFirst && response) {
       isFirst = false;
-      void rows.show();
+      if (parts.isNew()) void rows.show();
     }
     let outcome: DirectOutcome | undefined;
     const way: DirectWay = {

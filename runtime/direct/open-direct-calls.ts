@@ -32,12 +32,15 @@ export interface WorkerDirectParts {
   findTimeoutMs(revisionId: string): Promise<number>;
 }
 
+/** The first executor of a worker takes no longer than this after its first lease. */
+const NEW_MS = 2_000;
+
 export function openDirectCalls(parts: WorkerDirectParts): DirectCalls {
   const { facts, store, clock, log, metrics, slots, lease, heartbeat, recording, reservations } = parts;
   const enterRoom = (bytes: number) => (bytes > MAX_CLAIMED_BYTES ? parts.room.tryTake(bytes) : () => {});
   return createDirectCalls({
     enterRoom,
-    showsFirst: true,
+    isNew: () => lease.ageMs() < NEW_MS,
     ...{ clock, slots, totalSlots: facts.slots, findTimeoutMs: parts.findTimeoutMs },
     ...{ isDraining: heartbeat.isDraining, hasLease: lease.stands, watchLease: lease.watch },
     ...{ reserve: reservations.reserve, releaseSlot: () => slots.release(1) },
