@@ -15,7 +15,7 @@ import { createSealer } from "../core/secrets/sealer.ts";
 import { keepEmail } from "../core/store/captured-emails.ts";
 import { recordColdStart } from "../core/store/functions/cold-starts.ts";
 import { loadRevision, loadSourceMap } from "../core/store/functions/functions.ts";
-import { newId } from "../core/store/ids.ts";
+import { isId, newId } from "../core/store/ids.ts";
 import { loadNamespaceEgress } from "../core/store/namespace-egress.ts";
 import { restQueue } from "../core/store/queues/rest-queue.ts";
 import { loadNamespaceSecrets, loadSealedEnv, loadSealedEnvs } from "../core/store/secrets.ts";
@@ -178,7 +178,8 @@ export async function startWorkerRole(
     mayWork,
     onLease() {
       // By the connection that the lease went by, and while its caller is on the way.
-      if (expectedRevisionId !== undefined) void fetchAhead({ revisions, envs }, expectedRevisionId);
+      if (expectedRevisionId !== undefined && isId(expectedRevisionId))
+        void fetchAhead({ revisions, envs }, expectedRevisionId);
     },
     receive,
     eventsWindowMs: settings.WORKER_EVENTS_WINDOW,

@@ -8,8 +8,8 @@ const EXPECTED_MS = 1_000;
 
 export interface ExpectedCall {
   hear(bell: Pick<Bell, "ids">): void;
-  /** For a worker that starts now; undefined: nobody said. */
-  revisionId(): string | undefined;
+  /** For one worker, which starts now; undefined: nobody said, or another was told. */
+  take(): string | undefined;
 }
 
 export function createExpectedCall(clock: Pick<Clock, "steadyMs">): ExpectedCall {
@@ -20,6 +20,10 @@ export function createExpectedCall(clock: Pick<Clock, "steadyMs">): ExpectedCall
       const revisionId = ids.find(isId);
       if (revisionId !== undefined) heard = { revisionId, atMs: clock.steadyMs() };
     },
-    revisionId: () => (heard && clock.steadyMs() - heard.atMs < EXPECTED_MS ? heard.revisionId : undefined),
+    take() {
+      const taken = heard;
+      heard = undefined;
+      return taken && clock.steadyMs() - taken.atMs < EXPECTED_MS ? taken.revisionId : undefined;
+    },
   };
 }

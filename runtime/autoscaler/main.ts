@@ -91,7 +91,7 @@ export async function startAutoscaler(
             { detail },
             "a worker did not start from the snapshot of its program; workers start without it, which is slower",
           ),
-        expected.revisionId(),
+        expected.take(),
       ),
     drainMs: settings.WORKER_DRAIN,
     leaseMs: settings.WORKER_LEASE,

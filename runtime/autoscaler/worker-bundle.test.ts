@@ -17,7 +17,7 @@ import { startCommand } from "../../test/support/processes.ts";
 import { findExecutor } from "../sandbox/parent/holding-processes.ts";
 import { launchWorker } from "./launch-worker.ts";
 import { bundleWorker } from "./worker-bundle.ts";
-import { EXPECT, nodeArguments, WORKER_SOURCES } from "./worker-program.ts";
+import { EXPECTED_REVISION, nodeArguments, WORKER_SOURCES } from "./worker-program.ts";
 
 after(stopCompiler);
 
@@ -49,13 +49,33 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
   // One other letter, and V8 keeps the whole text at two bytes a letter, in each worker.
   assert.equal(/[^\p{ASCII}]/u.exec(text), null);
   const startWorker = async (from: string | undefined, expectedRevisionId: string) => {
-    const args = [...nodeArguments({ main, snapshot: from }), `${EXPECT}${expectedRevisionId}`];
-    const worker = startCommand("worker", [process.execPath, ...args], {
+    const worker = startCommand("worker", [process.execPath, ...nodeArguments({ main, snapshot: from })], {
       ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", NODE_COMPILE_CACHE: compileCache! },
-      EGRESS_ALLOW: "127.0.0.0/8",
+      ...{ EGRESS_ALLOW: "127.0.0.0/8", [EXPECTED_REVISION]: expectedRevisionId },
     });
     await worker.waitForLine(/worker started/);
     return worker;
+  };
+  /** Until somebody waits for the revision: nobody has called it yet. */
+  const withRevisionsLocked = async <T>(start: () => Promise<T>): Promise<T> => {
+    const locker = await store.pool.connect();
+    await locker.query("BEGIN");
+    await locker.query("SET LOCAL idle_in_transaction_session_timeout TO 0");
+    await locker.query("LOCK TABLE function_revisions");
+    try {
+      const started = await start();
+      await until(async () => {
+        const { rows } = await store.pool.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'bellhop-worker'
+            AND query = 'SELECT code, limits, reuse FROM function_revisions WHERE id = $1'`,
+        );
+        return rows.length > 0 ? true : undefined;
+      });
+      return started;
+    } finally {
+      await locker.query("ROLLBACK");
+      locker.release();
+    }
   };
   const runOnce = async () => {
     const runId = await queueInvocation(store, namespaceId, "sample", { timeoutMs: 30_000 });
@@ -72,7 +92,7 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
   assert.deepEqual(await worker.exited, { code: 0, signal: null });
   assert.ok(snapshot);
   const begunAt = Date.now() / 1_000;
-  const survivor = await startWorker(snapshot, revisionId);
+  const survivor = await withRevisionsLocked(() => startWorker(snapshot, revisionId));
   await bundle.remove();
   await runOnce();
   if (process.platform === "linux") {

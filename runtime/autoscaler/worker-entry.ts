@@ -11,7 +11,7 @@ import { assumeExecutorBundle, type ExecutorBundle } from "../sandbox/parent/exe
 import { assumeAddon, assumeExecutorCode, startExecutorAhead } from "../sandbox/parent/executor-command.ts";
 import { assumeLibraries, type KnownLibraries } from "../sandbox/walls/jail.ts";
 import { endLoading } from "./load-alike.ts";
-import { EXPECT, REHEARSE } from "./worker-program.ts";
+import { REHEARSE, takeExpectedRevision } from "./worker-program.ts";
 
 /** The snapshot of the sources that the bundle was made of; empty: it could not be made then. */
 declare const GUEST_SNAPSHOT: string;
@@ -33,13 +33,10 @@ async function loadProgram(): Promise<() => Promise<void>> {
   ]);
   if (!process.argv.includes(REHEARSE)) {
     return () => {
-      // Of the process that runs, not of the one that the snapshot was made in.
-      const args = process.argv.slice(2);
-      const expectedRevisionId = args.find((arg) => arg.startsWith(EXPECT))?.slice(EXPECT.length);
+      const expectedRevisionId = takeExpectedRevision(process.env);
       const start: typeof workerProgram.start = (env, signal) =>
         startWorkerRole(env, signal, { expectedRevisionId });
-      const others = args.filter((arg) => !arg.startsWith(EXPECT));
-      return runRole({ ...workerProgram, start }, others);
+      return runRole({ ...workerProgram, start });
     };
   }
   const rehearse: typeof workerProgram.start = async (env, signal) => {

@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { RETIRE, type RoleStarted } from "../../core/role.ts";
-import { EXPECT, nodeArguments, type WorkerProgram } from "./worker-program.ts";
+import { EXPECTED_REVISION, nodeArguments, type WorkerProgram } from "./worker-program.ts";
 
 export interface WorkerExit {
   /** It ended without an error of its own: it was asked to. */
@@ -33,7 +33,8 @@ export interface WorkerProcess {
 const MALLOC = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864";
 
 /**
- * @param env exactly the worker's environment, but for where node keeps compiled code and how memory is had
+ * @param env exactly the worker's environment, but for where node keeps compiled code, how memory is had, and what it is
+ * started for
  * @param revisionId what it is started for, if that is known
  */
 export function startWorkerProcess(
@@ -43,12 +44,13 @@ export function startWorkerProcess(
 ): WorkerProcess {
   const { compileCache, snapshot } = program;
   // Only a start from the snapshot is so fast that it matters.
-  const expected = snapshot === undefined || revisionId === undefined ? [] : [`${EXPECT}${revisionId}`];
-  const child = spawn(process.execPath, [...nodeArguments(program), ...expected], {
+  const isToldWhatFor = snapshot !== undefined && revisionId !== undefined;
+  const child = spawn(process.execPath, nodeArguments(program), {
     env: {
       ...env,
       GLIBC_TUNABLES: MALLOC,
       ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }),
+      ...(isToldWhatFor ? { [EXPECTED_REVISION]: revisionId } : {}),
     },
     detached: true,
     stdio: ["ignore", "inherit", "inherit", "ipc"],

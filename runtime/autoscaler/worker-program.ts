@@ -10,8 +10,15 @@ const NODE_FLAGS = [
 /** The argument of a worker that is only rehearsed. */
 export const REHEARSE = "--rehearse";
 
-/** The argument of a worker that is started for a call: begins with this, followed by the call's revision. */
-export const EXPECT = "--expect=";
+/** In the environment of a worker that is started for a call: that call's revision. Its arguments any user could read. */
+export const EXPECTED_REVISION = "BELLHOP_EXPECTED_REVISION";
+
+/** Nothing that runs later finds it. */
+export function takeExpectedRevision(env: NodeJS.ProcessEnv): string | undefined {
+  const revisionId = env[EXPECTED_REVISION];
+  delete env[EXPECTED_REVISION];
+  return revisionId;
+}
 
 export interface WorkerProgram {
   main: string;
