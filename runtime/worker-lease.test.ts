@@ -69,6 +69,17 @@ async function outliveLease(workerId: string, runId: string): Promise<void> {
   }
 }
 
+test("a worker that may not work after all has taken no lease", async (t) => {
+  const whetherItMay = Promise.withResolvers<void>();
+  const listener = await openListener(url, systemClock, fail);
+  t.after(() => listener.close());
+  const opening = openWorker(t, async () => succeeded(null), { mayWork: whetherItMay.promise, listener });
+  const refused = assert.rejects(opening, /the key does not fit/);
+  whetherItMay.reject(new Error("the key does not fit"));
+  await refused;
+  assert.deepEqual((await sql`SELECT id FROM workers`.execute(db)).rows, []);
+});
+
 test("a run whose claim is not answered yet is not given back: it would run twice", async (t) => {
   const withheld = withholdAnswers(t);
   const begun = createRecording<string>("attempt");

@@ -31,6 +31,7 @@ beforeEach(clear);
 interface WorkerOptions {
   serveDirect?: WorkerParts["serveDirect"];
   callers?: WorkerParts["callers"];
+  mayWork?: WorkerParts["mayWork"];
   slots?: number;
   inputRoomBytes?: number;
   leaseMs?: number;
@@ -72,6 +73,7 @@ export async function openWorker(t: TestContext, runner: TaskRunner, options: Wo
     runners: { http: runner, email: runner, function: runner },
     ...{ clock: options.clock ?? systemClock, log, metrics, traceAttempt: () => NO_SPAN },
     callers: options.callers,
+    ...(options.mayWork ? { mayWork: options.mayWork } : {}),
     ...(options.serveDirect ? { serveDirect: options.serveDirect } : {}),
   });
   let stopped: Promise<void> | undefined;
