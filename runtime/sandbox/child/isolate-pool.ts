@@ -54,7 +54,7 @@ export class IsolatePool {
   #warmBytes = 0;
   #spares: GuestIsolate[] = [];
   #spareMb = 0;
-  /** While a spare is missing. */
+  /** Until it is looked whether a spare is to be made. */
   #refill: NodeJS.Timeout | undefined;
 
   constructor(
