@@ -3,6 +3,7 @@
  * Arguments: the file of the program, that of the code or nothing, and the program's own.
  */
 import { readFileSync, writeSync } from "node:fs";
+import { CODE_REFUSED } from "../protocol/messages.ts";
 import { compileProgram, type Load, runProgram } from "./compile-program.ts";
 
 declare const require: Load;
@@ -11,5 +12,5 @@ const STDERR = 2;
 const [program = "", code = ""] = process.argv.splice(2, 2);
 
 const script = compileProgram(readFileSync(program, "latin1"), code === "" ? undefined : readFileSync(code));
-if (script.cachedDataRejected) writeSync(STDERR, "V8 refused the executor's compiled code\n");
+if (script.cachedDataRejected) writeSync(STDERR, `${CODE_REFUSED}\n`);
 runProgram(script, require);

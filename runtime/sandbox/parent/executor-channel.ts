@@ -21,6 +21,8 @@ export interface ChannelEvents {
   onMessage(message: ChildMessage): void;
   /** The executor sent what it must not; nothing more of it is read. */
   onBroken(reason: string): void;
+  /** It wrote to stderr. */
+  onSaid(): void;
   /** The pipe takes messages again. */
   onDrained(): void;
   /** The process is gone and all it had sent was read. */
@@ -53,7 +55,10 @@ export class ExecutorChannel {
     const decoder = new FrameDecoder(MAX_CHILD_FRAME_BYTES, (text) => this.#receive(text));
     pipe.on("data", (chunk: Buffer) => this.#decode(decoder, chunk));
     pipe.on("error", () => {});
-    stderr.on("data", (chunk: Buffer) => this.#addStderr(chunk.toString()));
+    stderr.on("data", (chunk: Buffer) => {
+      this.#addStderr(chunk.toString());
+      events.onSaid();
+    });
     child.once("close", (code, signal) => this.#onGone(code, signal));
     // What it left behind may hold the pipes open: they are closed from this side.
     child.once("exit", () =>

@@ -1,5 +1,5 @@
 import type { ExecutorEnd } from "../../../core/telemetry/metrics/sandbox.ts";
-import type { WarmMessage } from "../protocol/messages.ts";
+import { CODE_REFUSED, type WarmMessage } from "../protocol/messages.ts";
 import type { HopedWalls, SandboxLogger, SandboxParts, SandboxSettings } from "../settings.ts";
 import { ExecutorChannel } from "./executor-channel.ts";
 import { type ExecutorRun, isUnderWay, type Verdict } from "./executor-run.ts";
@@ -22,6 +22,9 @@ const WHY: Record<ExecutorEnd, string> = {
   overdue: "was stopped because another run in it did not stop in time",
   unexpected: "ended unexpectedly",
 };
+
+/** Who has been told that executors start slower than they could: all those of a worker do. */
+const toldOfRefusal = new WeakSet<SandboxLogger>();
 
 export interface ExecutorEvents {
   onReady(executor: ExecutorProcess): void;
@@ -85,6 +88,7 @@ export class ExecutorProcess {
         else this.#runs.receive(message);
       },
       onBroken: (reason) => this.#onBroken(reason),
+      onSaid: () => this.#tellRefusal(),
       onDrained: () => events.onChange(this),
       onGone: (code, signal) => {
         this.#onGone(code, signal);
@@ -255,6 +259,16 @@ export class ExecutorProcess {
       if (run.isCancelled) return CANCELLED;
       return run === overdue ? timedOut(limits) : executorKilled(WHY.overdue);
     });
+  }
+
+  #tellRefusal(): void {
+    const logger = this.#logger;
+    if (!logger || toldOfRefusal.has(logger) || !this.#channel.stderr.includes(CODE_REFUSED)) return;
+    toldOfRefusal.add(logger);
+    logger.warn(
+      { pid: this.pid },
+      "V8 refused the executor's compiled code: executors start slower without it",
+    );
   }
 
   /** Of one that has run functions only V8's own last words are told: the rest may hold their secrets. */

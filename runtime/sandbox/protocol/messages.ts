@@ -12,6 +12,9 @@ export const MAX_PARENT_FRAME_BYTES = 16_000_000;
 /** Executor → worker: a result of 1 MB, escaped twice over, has room. */
 export const MAX_CHILD_FRAME_BYTES = 4_000_000;
 
+/** A line on an executor's stderr, before anything else of it. */
+export const CODE_REFUSED = "V8 refused the executor's compiled code";
+
 /** Runs in one `invoke`. */
 export const MAX_BATCH_RUNS = 64;
 
