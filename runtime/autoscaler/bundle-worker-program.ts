@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
 import { prepareGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
-import { readExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
+import { type ExecutorBundle, readExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
 import { addonPath } from "../sandbox/parent/executor-command.ts";
 import { findExecutorLibraries } from "../sandbox/walls/standing-walls.ts";
 import { adaptPackages } from "./adapt-packages.ts";
@@ -44,9 +44,9 @@ export interface WorkerFiles {
 }
 
 interface BundleParts {
-  /** Hears why executors have to compile their program themselves. */
-  onError?(error: unknown): void;
-  signal?: AbortSignal;
+  /** Hears why executors have to compile their program themselves, unless `signal` had it so. */
+  onError?: ((error: unknown) => void) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** Makes it in the folder. */
@@ -81,37 +81,57 @@ export async function bundleWorkerProgram(
     logLevel: "silent",
   };
   const guestSnapshot = await prepareGuestSnapshot().catch(() => "");
-  const executorCode = await rehearseExecutor(folder, signal).catch((error: unknown) => {
-    onError?.(error);
-    return undefined;
-  });
-  const whileBuilt = [
+  signal?.throwIfAborted();
+  const work = [
     build({
       ...options,
       entryPoints: LATE_PACKAGES.map((name, index) => ({ in: name, out: `late-${index}` })),
     }),
     build({ ...options, entryPoints: { loader: LOADER } }),
-    build({
-      ...options,
-      entryPoints: { main: ENTRY },
-      define: {
-        GUEST_SNAPSHOT: JSON.stringify(guestSnapshot),
-        LIBRARIES: foundAhead(findLibraries),
-        ADDON: foundAhead(addonPath),
-        EXECUTOR_BUNDLE: foundAhead(() => readExecutorBundle()),
-        EXECUTOR_CODE: foundAhead(() => executorCode),
-      },
-      plugins: [
-        adaptSources,
-        adaptPackages,
-        loadLate("late-package", packages),
-        loadLate("late-builtin", builtins),
-      ],
-    }),
+    prepareExecutor(folder, guestSnapshot, { onError, signal }).then((executor) =>
+      build({
+        ...options,
+        entryPoints: { main: ENTRY },
+        define: {
+          GUEST_SNAPSHOT: JSON.stringify(guestSnapshot),
+          LIBRARIES: foundAhead(findLibraries),
+          ADDON: foundAhead(addonPath),
+          EXECUTOR_BUNDLE: foundAhead(() => executor),
+        },
+        plugins: [
+          adaptSources,
+          adaptPackages,
+          loadLate("late-package", packages),
+          loadLate("late-builtin", builtins),
+        ],
+      }),
+    ),
   ];
-  await Promise.all(whileBuilt).finally(stop);
+  await Promise.all(work).finally(async () => {
+    // Of what failed nothing writes into the folder any more.
+    await Promise.allSettled(work);
+    await stop();
+  });
   const all = (await readdir(folder)).map((name) => join(folder, name));
   return { main: join(folder, "main.cjs"), loader: join(folder, "loader.cjs"), all };
+}
+
+/** With the code of a rehearsal where that comes to its end; undefined: it cannot be read, and workers tell why. */
+async function prepareExecutor(
+  folder: string,
+  guestSnapshot: string,
+  { onError, signal }: BundleParts,
+): Promise<ExecutorBundle | undefined> {
+  const bundle = tryTo(() => readExecutorBundle());
+  // Workers make the snapshot that is missing, and tell what is wrong with it.
+  if (bundle === undefined || guestSnapshot === "") return bundle;
+  try {
+    return await rehearseExecutor(folder, { bundle, guestSnapshot }, signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    onError?.(error);
+    return bundle;
+  }
 }
 
 /** What the sources may import of a module by name. */
@@ -121,11 +141,13 @@ const namesOf = (module: object) =>
 const findLibraries = () => findExecutorLibraries({ node: process.execPath, addon: addonPath() });
 
 /** As an expression. Where something cannot be found ahead the workers look for it themselves, and tell why. */
-function foundAhead(find: () => unknown): string {
+const foundAhead = (find: () => unknown) => JSON.stringify(tryTo(find)) ?? "undefined";
+
+function tryTo<T>(find: () => T): T | undefined {
   try {
-    return JSON.stringify(find()) ?? "undefined";
+    return find();
   } catch {
-    return "undefined";
+    return undefined;
   }
 }
 

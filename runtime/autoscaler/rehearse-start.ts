@@ -3,15 +3,14 @@
  * database, and keeps the code that V8 compiled for it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { join } from "node:path";
 import type { WorkerFiles } from "./bundle-worker-program.ts";
+import { hearEnd } from "./hear-end.ts";
 import { nodeArguments, REHEARSE } from "./worker-program.ts";
 
 const TIMEOUT_MS = 20_000;
 /** One that is to stop closes what it opened; then it is ended. */
 const STOP_TIMEOUT_MS = 10_000;
-const MAX_SAID_CHARS = 5_000;
 
 /** `env`: a worker's. Answers where the code lies; settles when nothing of the rehearsal runs any more. */
 export async function rehearseStart(
@@ -39,12 +38,7 @@ export async function rehearseStart(
 
 /** Resolves when it has ended, with what it said where it did not end well. */
 async function runToEnd(child: ChildProcess, stop: AbortSignal): Promise<string | undefined> {
-  // Rejects where no process could be made, which then has no streams either.
-  const exited = once(child, "exit");
-  let said = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    said = (said + text).slice(-MAX_SAID_CHARS);
-  });
+  const ended = hearEnd(child);
   let killing: NodeJS.Timeout | undefined;
   const end = () => {
     // As where this process is gone. It hears of it at any time; SIGTERM would end it at once while it still loads.
@@ -53,10 +47,7 @@ async function runToEnd(child: ChildProcess, stop: AbortSignal): Promise<string 
   };
   stop.addEventListener("abort", end, { once: true });
   try {
-    // One whose channel was closed from here has no close of its own.
-    const ended = [exited, child.stderr && once(child.stderr, "close")] as const;
-    const [[status, killedBy]] = (await Promise.all(ended)) as [[number | null, string | null], unknown];
-    return status === 0 ? undefined : said.trim() || `it ended with ${killedBy ?? `exit code ${status}`}`;
+    return await ended;
   } finally {
     stop.removeEventListener("abort", end);
     clearTimeout(killing);

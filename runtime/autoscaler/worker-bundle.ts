@@ -32,7 +32,7 @@ interface MadeBundle {
 }
 
 export interface BundleOptions {
-  /** Hears why it cannot be made, or its snapshot, or why no start was rehearsed for that. */
+  /** Hears why it cannot be made, or its snapshot, or why no start was rehearsed for that, or no executor's first calls. */
   onError(error: unknown): void;
   /** A worker's, for its start to be rehearsed; without it none is. */
   env?: NodeJS.ProcessEnv;
@@ -49,12 +49,14 @@ export function bundleWorker({ onError, env, parent = tmpdir() }: BundleOptions)
     const folder = makeOwnFolder(parent, "bellhop-worker");
     folders.push(folder);
     const files = await bundleWorkerProgram(folder, { onError, signal: removed.signal });
+    removed.signal.throwIfAborted();
     const bundle = await toBundle(files, folder);
     made = bundle;
     const code =
       env &&
       (await rehearseStart(files, folder, env, removed.signal).catch((error: unknown) => {
-        if (!removed.signal.aborted) onError(error);
+        removed.signal.throwIfAborted();
+        onError(error);
         return undefined;
       }));
     made = withSnapshot(bundle, await makeWorkerSnapshot(files, code, folder, removed.signal, onError));

@@ -8,7 +8,7 @@ import "./load-alike.ts";
 import { startupSnapshot } from "node:v8";
 import { assumeGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
 import { assumeExecutorBundle, type ExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
-import { assumeAddon, assumeExecutorCode, startExecutorAhead } from "../sandbox/parent/executor-command.ts";
+import { assumeAddon, startExecutorAhead } from "../sandbox/parent/executor-command.ts";
 import { assumeLibraries, type KnownLibraries } from "../sandbox/walls/jail.ts";
 import { endLoading } from "./load-alike.ts";
 import { REHEARSE, takeExpectedRevision } from "./worker-program.ts";
@@ -19,9 +19,8 @@ declare const GUEST_SNAPSHOT: string;
 declare const LIBRARIES: KnownLibraries | undefined;
 /** Where isolated-vm's was when the bundle was made. */
 declare const ADDON: string | undefined;
+/** With what V8 compiled of it while an executor was rehearsed: a file beside this one. */
 declare const EXECUTOR_BUNDLE: ExecutorBundle | undefined;
-/** What V8 compiled of that while an executor was rehearsed: a file beside this one. */
-declare const EXECUTOR_CODE: string | undefined;
 
 /** More than its parent waits for it. */
 const REHEARSAL_MS = 60_000;
@@ -65,7 +64,6 @@ assumeGuestSnapshot(GUEST_SNAPSHOT);
 assumeLibraries(LIBRARIES);
 if (ADDON !== undefined) assumeAddon(ADDON);
 if (EXECUTOR_BUNDLE !== undefined) assumeExecutorBundle(EXECUTOR_BUNDLE);
-if (EXECUTOR_CODE !== undefined) assumeExecutorCode(EXECUTOR_CODE);
 if (startupSnapshot.isBuildingSnapshot()) {
   void loadProgram().then((run) => {
     endLoading();

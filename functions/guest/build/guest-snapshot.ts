@@ -48,16 +48,12 @@ export async function prepareGuestSnapshot(folder = FOLDER): Promise<string> {
 
 /** Takes a path for the one that fits, where it is there: whoever made the program of the same sources has asked for it. */
 export function assumeGuestSnapshot(path: string): void {
-  if (existsSync(path) && existsSync(besideSnapshot(path))) knownPath = path;
+  if (existsSync(path) && existsSync(nodeModulesPath(path))) knownPath = path;
 }
 
-/** The path of the scripts of node: modules that go with the snapshot: JSON of name → script. Throws as that does. */
-export function nodeModulesPath(): string {
-  return besideSnapshot(guestSnapshotPath());
-}
-
-function besideSnapshot(path: string): string {
-  return path.replace(/\.snapshot$/, ".node.json");
+/** The path of the scripts of node: modules that go with a snapshot: JSON of name → script. */
+export function nodeModulesPath(snapshotPath: string): string {
+  return snapshotPath.replace(/\.snapshot$/, ".node.json");
 }
 
 function make(path: string): void {
@@ -93,7 +89,7 @@ const commandOf = ({ snapshot, modules }: Drafts) => ["--no-node-snapshot", MAKE
 
 function keep({ snapshot, modules }: Drafts, path: string): void {
   // First: where the snapshot lies, both do.
-  renameSync(modules, besideSnapshot(path));
+  renameSync(modules, nodeModulesPath(path));
   renameSync(snapshot, path);
   removeOld(dirname(path));
 }

@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isOwn } from "../../../core/processes/own-folder.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PROGRAM = "runtime/sandbox/child/main.ts";
@@ -18,9 +19,17 @@ const KEPT = join(ROOT, ".cache/executor/executor.json");
 export interface ExecutorBundle {
   loader: string;
   program: string;
+  /** Of a rehearsed program. */
+  code?: CompiledCode;
 }
 
-interface KeptBundle extends ExecutorBundle {
+/** What V8 compiled of the program, in a file. */
+export interface CompiledCode {
+  path: string;
+  sha256: string;
+}
+
+interface KeptBundle extends Omit<ExecutorBundle, "code"> {
   /** Paths from the root. */
   sources: string[];
   mark: string;
@@ -49,6 +58,18 @@ export function readExecutorBundle(keptPath = KEPT): ExecutorBundle {
   }
   return bundle;
 }
+
+/**
+ * Undefined: it is not what was kept of this program, which V8 would not notice; or it is gone, as temporary files are
+ * cleared away, or another user's.
+ */
+export function readCompiledCode({ path, sha256 }: CompiledCode): Buffer | undefined {
+  if (!isOwn(path)) return undefined;
+  const code = readFileSync(path);
+  return sha256Of(code) === sha256 ? code : undefined;
+}
+
+export const sha256Of = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 function readKept(path: string): ExecutorBundle | undefined {
   try {

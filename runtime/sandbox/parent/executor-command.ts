@@ -3,13 +3,11 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
-import { isOwn } from "../../../core/processes/own-folder.ts";
 import { guestSnapshotPath, nodeModulesPath } from "../../../functions/guest/build/guest-snapshot.ts";
 import { DEFAULT_SANDBOX_SETTINGS, type SandboxSettings } from "../settings.ts";
 import type { HostFacts } from "../walls/plan.ts";
 import { StandingWalls } from "../walls/standing-walls.ts";
-
-import { readExecutorBundle } from "./executor-bundle.ts";
+import { readCompiledCode, readExecutorBundle } from "./executor-bundle.ts";
 import { NODE_SNAPSHOT_FLAGS } from "./node-snapshot.ts";
 
 /** Threads of node and V8 themselves. */
@@ -38,14 +36,13 @@ export function standingWalls(): StandingWalls {
 /** Walls of one's own, to be removed; `hostFacts` stand in for this host's. */
 export function layOutWalls(hostFacts?: Partial<HostFacts>): StandingWalls {
   const { addon, guest, nodeModules } = outerFiles();
-  const { loader, program } = readExecutorBundle();
-  // It may have been cleared away, as temporary files are.
-  const code = knownCode !== undefined && isOwn(knownCode) ? { [CODE]: knownCode } : {};
+  const { loader, program, code } = readExecutorBundle();
+  const compiled = code && readCompiledCode(code);
   const parts = {
     node: process.execPath,
     addon,
-    files: { [GUEST]: guest, [NODE_MODULES]: nodeModules, ...code },
-    texts: { [LOADER]: loader, [EXECUTOR]: program },
+    files: { [GUEST]: guest, [NODE_MODULES]: nodeModules },
+    texts: { [LOADER]: loader, [EXECUTOR]: program, ...(compiled && { [CODE]: compiled }) },
   };
   return new StandingWalls(parts, hostFacts);
 }
@@ -123,10 +120,10 @@ interface ProgramFiles {
 }
 
 /** Of an executor without walls. */
-export const outerFiles = (): ProgramFiles => ({
+export const outerFiles = (guest = guestSnapshotPath()): ProgramFiles => ({
   addon: addonPath(),
-  guest: guestSnapshotPath(),
-  nodeModules: nodeModulesPath(),
+  guest,
+  nodeModules: nodeModulesPath(guest),
 });
 
 export function programArguments(
@@ -150,13 +147,6 @@ export const nodeFlags = ({ executorHeapMb }: SandboxSettings): string[] => [
   "--no-warnings",
   `--max-old-space-size=${executorHeapMb}`,
 ];
-
-let knownCode: string | undefined;
-
-/** Has executors start with compiled code of their program, in a file that only this process's user can have written. */
-export function assumeExecutorCode(path: string): void {
-  knownCode = path;
-}
 
 let cachedAddonPath: string | undefined;
 

@@ -15,8 +15,8 @@ import { makeOwnFolder } from "../../../core/processes/own-folder.ts";
 export interface JailContents {
   /** Copied in: outer path by name. */
   files: Record<string, string>;
-  /** Written: text by name. */
-  texts: Record<string, string>;
+  /** Written: text, or bytes, by name. */
+  texts: Record<string, string | Buffer>;
 }
 
 export interface Jail {
@@ -137,7 +137,7 @@ function linkOrWrite(empty: string, path: string): void {
   }
 }
 
-function writeReadable(path: string, text: string): void {
+function writeReadable(path: string, text: string | Buffer): void {
   writeFileSync(path, text);
   chmodSync(path, 0o644);
 }

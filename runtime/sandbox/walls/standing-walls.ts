@@ -28,7 +28,7 @@ export interface ExecutorParts {
   addon: string;
   /** Files beside it, by the name the executor knows them by: copied. */
   files: Record<string, string>;
-  texts: Record<string, string>;
+  texts: Record<string, string | Buffer>;
 }
 
 /** What one executor is started through. */
