@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { childrenOf } from "../../core/processes/process-tree.ts";
 import { deployRevision } from "../../core/store/functions/deploy.ts";
@@ -111,6 +113,31 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
   assert.deepEqual(await survivor.exited, { code: 0, signal: null });
   assert.equal(existsSync(main), false);
   assert.equal(bundle.program(), WORKER_SOURCES);
+});
+
+test("a worker that is stopped while it lays out the walls of its executors ends cleanly, and leaves none behind", async (t) => {
+  const bundle = bundleWorker({ onError: fail });
+  t.after(() => bundle.remove());
+  await bundle.settled();
+  const { main, snapshot } = bundle.program();
+  const { url } = await openTestStore(createTestDatabase);
+  for (const from of [undefined, snapshot])
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      const folder = mkdtempSync(join(tmpdir(), "bellhop-worker-bundle-"));
+      const watcher = watch(folder);
+      t.after(() => {
+        watcher.close();
+        rmSync(folder, { recursive: true });
+      });
+      const laidOut = once(watcher, "change", { signal: t.signal });
+      const worker = startCommand("worker", [process.execPath, ...nodeArguments({ main, snapshot: from })], {
+        ...{ DATABASE_URL: url, PORT: "0", HOST: "127.0.0.1", TMPDIR: folder },
+      });
+      await laidOut;
+      worker.signal(signal);
+      assert.deepEqual(await worker.exited, { code: 0, signal: null });
+      assert.deepEqual(readdirSync(folder), []);
+    }
 });
 
 test("uploads are built while it is made, and neither ends the other", async (t) => {

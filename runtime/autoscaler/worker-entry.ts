@@ -50,14 +50,27 @@ async function loadProgram(): Promise<() => Promise<void>> {
   return () => runRole({ ...workerProgram, start: rehearse }, []);
 }
 
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+/** What is laid out for executors goes with the exit. Of a rehearsal that ends so no code is kept. */
+const endEarly = () => process.exit(process.argv.includes(REHEARSE) ? 1 : 0);
+
+/** Laying out their walls keeps the thread for 30 ms: signals that come meanwhile are heard after it. */
 function startExecutor(): void {
   // Who only asks for help needs none.
   if (process.argv.includes("--help")) return;
+  for (const signal of SIGNALS) process.on(signal, endEarly);
   try {
     startExecutorAhead();
   } catch {
     // The worker tries it again, and tells what is wrong.
   }
+}
+
+/** The role hears signals by the time that this returns, those of before included. */
+function begin(run: () => Promise<void>): void {
+  void run();
+  for (const signal of SIGNALS) process.off(signal, endEarly);
 }
 
 assumeGuestSnapshot(GUEST_SNAPSHOT);
@@ -70,12 +83,12 @@ if (startupSnapshot.isBuildingSnapshot()) {
     startupSnapshot.setDeserializeMainFunction(() => {
       // First of all: a call waits for it longest.
       startExecutor();
-      void run();
+      begin(run);
     });
   });
 } else {
   // Whatever it hangs in: where its parent is gone nobody else ends it.
   if (process.argv.includes(REHEARSE)) setTimeout(() => process.exit(1), REHEARSAL_MS).unref();
   startExecutor();
-  void loadProgram().then((run) => run());
+  void loadProgram().then(begin);
 }
