@@ -64,8 +64,9 @@ export function createReceiving(parts: ReceivingParts, slots: Slots, work: Work)
 }
 
 /**
- * Without a lease nothing is claimed, nor under one that a crash of the database might lose: the rescue would take it at once. Nor is anything begun whose claim was answered
- * after the lease lapsed: it may have been rescued, and be at work elsewhere. What was not is given back.
+ * Without a lease nothing is claimed, nor under one that a crash of the database would lose: the rescue would take it at
+ * once. Nor is anything begun whose claim was answered after the lease lapsed: it may have been rescued, and be at work
+ * elsewhere. What was not is given back.
  */
 async function claimUnderLease(
   parts: ReceivingParts,
