@@ -3,8 +3,8 @@ import { Script } from "node:vm";
 
 export type Load = (name: string) => unknown;
 
-/** As it is called inside an executor's own root: where it lies outside is nobody's business. */
-const FILENAME = "/executor.cjs";
+/** As frames of stacks name it, so that they are told from an author's (author-frames.ts). */
+const FILENAME = "bellhop:executor.cjs";
 
 export function compileProgram(text: string, cachedData?: Buffer): Script {
   const options = { filename: FILENAME, ...(cachedData === undefined ? {} : { cachedData }) };
