@@ -99,7 +99,7 @@ test("it holds no value of the process that made it, of the functions that it ra
 });
 
 /** A folder of its own, and a rehearsal there of another program, which first notes that it runs. */
-function rehearseIn(t: TestContext, text: string, ...rest: [AbortSignal?, number?]) {
+function rehearseIn(t: TestContext, text: string, signal?: AbortSignal, timeoutMs?: number) {
   const own = mkdtempSync(join(tmpdir(), "bellhop-rehearse-executor-"));
   t.after(() => rmSync(own, { recursive: true }));
   const notes = join(own, "pids");
@@ -109,7 +109,7 @@ function rehearseIn(t: TestContext, text: string, ...rest: [AbortSignal?, number
     own,
     notes,
     pids,
-    kept: rehearseExecutor(own, { bundle: { ...bundle, program }, guestSnapshot }, ...rest),
+    kept: rehearseExecutor(own, { bundle: { ...bundle, program }, guestSnapshot }, signal, timeoutMs),
   };
 }
 
