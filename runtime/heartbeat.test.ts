@@ -118,6 +118,21 @@ test("the first two leases go by connections that the start has, the next ones b
   }
 });
 
+test("until a lease is durable no connection is made for one", async () => {
+  const broken = new Proxy(store.leaseDb, {
+    get() {
+      throw new Error("no connection left");
+    },
+  });
+  const failing = { ...store, plannedDb: broken, leaseDb: broken };
+  const { heartbeat, lease } = createHeart(failing);
+  await heartbeat.beat();
+  await assert.rejects(heartbeat.keepUp(), /no connection left/);
+  await heartbeat.keepUp();
+  assert.equal(lease.isDurable(), true);
+  await assert.rejects(heartbeat.keepUp(), /no connection left/);
+});
+
 test("the first lease alone does not wait for the disk", async (t) => {
   await sql`CREATE TABLE commits (setting text)`.execute(store.db);
   await sql`CREATE FUNCTION note_commit() RETURNS trigger LANGUAGE plpgsql AS
@@ -130,9 +145,9 @@ test("the first lease alone does not wait for the disk", async (t) => {
   t.after(() => sql`DROP FUNCTION note_commit CASCADE`.execute(store.db));
   const { heartbeat, lease } = createHeart();
   await heartbeat.beat();
-  assert.deepEqual([lease.stands(), lease.isForGood()], [true, false]);
+  assert.deepEqual([lease.stands(), lease.isDurable()], [true, false]);
   await heartbeat.keepUp();
-  assert.equal(lease.isForGood(), true);
+  assert.equal(lease.isDurable(), true);
   await heartbeat.keepUp();
   const { rows } = await sql<{ setting: string }>`SELECT setting FROM commits`.execute(store.db);
   const { rows: usual } = await sql<{ setting: string }>`
@@ -163,7 +178,7 @@ test("where the second lease fails the first does not stand until one succeeds; 
   await locked.query("COMMIT");
   locked.release();
   await heartbeat.keepUp();
-  assert.deepEqual([lease.stands(), lease.isForGood(), hasStood()], [true, true, false]);
+  assert.deepEqual([lease.stands(), lease.isDurable(), hasStood()], [true, true, false]);
 });
 
 test("a first lease without an answer is given up as soon as a later one", async () => {

@@ -71,13 +71,13 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
     return await Promise.race([renewing, late.promise]).finally(stopWaiting);
   }
 
-  /** The first two go by connections that are there; one of its own would have to be made for them. */
+  /** Until one is durable they go by connections that are there; one of its own would have to be made for them. */
   async function renew(beatNo: number, busy: number): Promise<{ at: Date }> {
     const renewBy = (db: Db) => renewLease(db, { ...facts, busy }, leaseMs, draining, beatNo === 1);
     if (beatNo === 1) return await inTime(renewBy(store.db));
     // What the first call needs is fetched by the one of the first; this is what the first claim waits for.
     if (beatNo === 2) return await inTime(renewBy(store.plannedDb));
-    return await renewBy(store.leaseDb);
+    return await (lease.isDurable() ? renewBy(store.leaseDb) : inTime(renewBy(store.db)));
   }
 
   async function beat(busy = readLoad()): Promise<void> {
@@ -104,7 +104,7 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
   return {
     beat: () => beat(),
     async keepUp() {
-      if (lease.isForGood()) return await beat();
+      if (lease.isDurable()) return await beat();
       confirming ??= beat().finally(() => {
         confirming = undefined;
       });

@@ -72,16 +72,16 @@ test("what is watched from before the lease stood has not stood", () => {
   assert.equal(hasStood(), false);
 });
 
-test("a first lease that no crash would survive stands until a renewal fails, or is for good with one that is durable", async () => {
+test("a first lease that no crash would survive stands until a renewal fails, or is durable with one that is", async () => {
   const { clock, lease, renew } = openLease();
   assert.equal(lease.ageMs(), 0);
   lease.renewing(false)();
-  assert.deepEqual([lease.stands(), lease.isForGood()], [true, false]);
+  assert.deepEqual([lease.stands(), lease.isDurable()], [true, false]);
   const hasStood = lease.watch();
   lease.doubt();
   assert.deepEqual([lease.stands(), hasStood()], [false, false]);
   renew();
-  assert.deepEqual([lease.stands(), lease.isForGood(), hasStood()], [true, true, false]);
+  assert.deepEqual([lease.stands(), lease.isDurable(), hasStood()], [true, true, false]);
   lease.doubt();
   assert.equal(lease.stands(), true, "the database has it for as long as it was taken");
   await clock.advance(300);

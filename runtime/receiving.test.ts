@@ -82,6 +82,18 @@ test("nothing is claimed under a first lease that a crash of the database would 
   await whenTaken(worker, runId);
 });
 
+test("who was told to stop claims nothing once its lease is durable", async () => {
+  const worker = openReceiving({ isInMemory: true });
+  const renew = worker.withholdRenewal();
+  const runId = await queueRun(store, namespaceId);
+  await worker.receiving.begin();
+  const { claimed } = worker.receiving.stop();
+  renew();
+  await claimed;
+  const { rows } = await store.pool.query("SELECT state FROM task_runs_open WHERE id = $1", [runId]);
+  assert.deepEqual(rows, [{ state: "queued" }]);
+});
+
 test("a run that is due when the worker begins is claimed at once, before any bell can be heard", async (t) => {
   const runId = await queueRun(store, namespaceId);
   const opened = openReceiving();

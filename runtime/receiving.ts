@@ -70,10 +70,13 @@ export function createReceiving(parts: ReceivingParts, slots: Slots, work: Work)
  */
 async function claimUnderLease(
   parts: ReceivingParts,
+  stopped: AbortSignal,
   claim: () => Promise<ClaimedRun[]>,
 ): Promise<ClaimedRun[]> {
   const { lease, renewLease, log } = parts;
-  if (!lease.stands() || !lease.isForGood()) await renewLease();
+  if (!lease.stands() || !lease.isDurable()) await renewLease();
+  // Who drains would only give back what it finds.
+  if (stopped.aborted) return [];
   const hasStood = lease.watch();
   const runs = await claim();
   if (runs.length === 0 || hasStood()) return runs;
@@ -84,13 +87,14 @@ async function claimUnderLease(
 
 function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work): Receiving {
   const { store, transport, facts, clock, log } = parts;
+  const stopped = new AbortController();
   const claims: ClaimSource = {
-    claimRuns: (ids) => claimUnderLease(parts, () => claimRuns(store, facts.id, ids)),
+    claimRuns: (ids) => claimUnderLease(parts, stopped.signal, () => claimRuns(store, facts.id, ids)),
     async claimDueRuns(limit, overdueMs) {
       // The sweeps of a worker that is idle end here.
       if (overdueMs === SWEEP_OVERDUE_MS && !(await hasOverdueRuns(store))) return { runs: [], found: 0 };
       let found = 0;
-      const runs = await claimUnderLease(parts, async () => {
+      const runs = await claimUnderLease(parts, stopped.signal, async () => {
         const claim = await claimDueRuns(store, facts.id, limit, overdueMs);
         found = claim.found;
         return claim.runs;
@@ -107,7 +111,6 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
     onError: (error) => log.warn({ error }, "a claim failed; tried again soon"),
   });
   let consumption: Consumption | undefined;
-  const stopped = new AbortController();
 
   /** A consumer group takes seconds to be joined, and a broker may be away: while no bells are heard, the table tells. */
   function lookWhileDeaf(hearing: Hearing): void {
@@ -150,9 +153,10 @@ function receiveLane(parts: ReceivingParts, lane: Lane, slots: Slots, work: Work
 /** No consumer and no sweep: nothing would hold the worker while it runs what it found by itself. */
 function receiveEvents(parts: ReceivingParts, slots: Slots, work: Work): Receiving {
   const { store, transport, facts, clock, log, eventsWindowMs, metrics } = parts;
+  const stopped = new AbortController();
   const claims = {
     claimRuns: (ids: string[]) =>
-      claimUnderLease(parts, () => claimShortRuns(store, facts.id, ids, eventsWindowMs)),
+      claimUnderLease(parts, stopped.signal, () => claimShortRuns(store, facts.id, ids, eventsWindowMs)),
     findEarlyRuns: (ids: string[]) => findEarlyRuns(store, ids),
   };
   const events = createEventIntake({
@@ -167,6 +171,9 @@ function receiveEvents(parts: ReceivingParts, slots: Slots, work: Work): Receivi
     sweep() {},
     hasBacklog: () => false,
     whenClaimed: () => events.whenClaimed(),
-    stop: () => ({ claimed: events.close(), ended: Promise.resolve() }),
+    stop() {
+      stopped.abort();
+      return { claimed: events.close(), ended: Promise.resolve() };
+    },
   };
 }

@@ -1,8 +1,9 @@
 /**
  * The workers that take calls directly, and the connections to them. Looked up when a worker's bell says that it came
- * or left, and otherwise every two seconds, more often if leases are short, less often while nobody calls. A worker: known → connected → draining (no
- * new calls) → gone, or given up: its lease expired, or its row went, while the database was reachable all along. A worker that cannot
- * be reached for longer than its lease, but still renews it, gets its work only through the queue.
+ * or left, and otherwise every two seconds, more often if leases are short, less often while nobody calls. A worker:
+ * known → connected → draining (no new calls) → gone, or given up: its lease expired, or its row went, while the
+ * database was reachable all along. A worker that cannot be reached for longer than its lease, but still renews it, gets
+ * its work only through the queue.
  */
 import type { Clock } from "../../core/clock.ts";
 import type { DirectCall } from "../../core/contracts/direct-call.ts";

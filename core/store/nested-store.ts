@@ -22,7 +22,7 @@ const DONE = { command: "", rowCount: null, rows: [] };
 export function openNestedStore(store: Store, { pool: client, beforeCommit }: Transaction): Store {
   const pool = createNestedPool(client.query.bind(client) as Query, beforeCommit);
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
-  return { ...store, db, pool, plannedPool: pool };
+  return { ...store, db, pool, plannedPool: pool, plannedDb: db };
 }
 
 /** @param send hands a statement to the connection, which takes one at a time */

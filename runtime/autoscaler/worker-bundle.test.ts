@@ -68,7 +68,8 @@ test("a worker from the bundle, and from its snapshot, runs functions as one fro
       const started = await start();
       await until(async () => {
         const { rows } = await store.pool.query(
-          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'bellhop-worker'
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            AND application_name = 'bellhop-worker'
             AND query = 'SELECT code, limits, reuse FROM function_revisions WHERE id = $1'`,
         );
         return rows.length > 0 ? true : undefined;

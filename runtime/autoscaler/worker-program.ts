@@ -13,7 +13,7 @@ export const REHEARSE = "--rehearse";
 /** In the environment of a worker that is started for a call: that call's revision. Its arguments any user could read. */
 export const EXPECTED_REVISION = "BELLHOP_EXPECTED_REVISION";
 
-/** Nothing that runs later finds it. */
+/** Nothing in this process finds it later, nor what that starts. */
 export function takeExpectedRevision(env: NodeJS.ProcessEnv): string | undefined {
   const revisionId = env[EXPECTED_REVISION];
   delete env[EXPECTED_REVISION];

@@ -456,6 +456,19 @@ describe("direct calls", () => {
     assert.deepEqual([broken.said, broken.slots.free()], [["busy"], 1]);
   });
 
+  test("has no row while the lease does not stand: a rescue would take it", async () => {
+    let hasLease = true;
+    const { directCalls, answer, whenBegun, clock, shown } = openDirectCalls({ hasLease: () => hasLease });
+    directCalls.begin(call, answer);
+    await whenBegun;
+    hasLease = false;
+    await clock.advance(100);
+    assert.deepEqual(shown, []);
+    hasLease = true;
+    await clock.advance(1_000);
+    assert.equal(shown.length, 1);
+  });
+
   test("a shown run whose connection broke is stopped where the lease has run out, too", async () => {
     let hasLease = true;
     const { directCalls, answer, whenBegun, clock, stops } = openDirectCalls({ hasLease: () => hasLease });

@@ -63,6 +63,8 @@ export function createDirectRecord(
   let showing: Promise<Showing> | undefined = isReserved ? Promise.resolve("shown") : undefined;
 
   async function tryShowing(): Promise<Showing> {
+    // A rescue would take the row of a worker that the database may know nothing of.
+    if (!parts.hasLease()) return "unknown";
     try {
       isShown = await parts.show({ ...facts, ageMs: ageMs() });
       if (!isShown) stopped.abort(new AttemptStop("lost"));

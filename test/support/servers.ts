@@ -1,6 +1,6 @@
 /** The two servers that tests need, in temporary folders that go away with them. */
 import { access, chmod, constants, rm, statfs } from "node:fs/promises";
-import { freemem, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { makeOwnFolder } from "../../core/processes/own-folder.ts";
 import { startEmbeddedPostgres } from "../../standalone/embedded-postgres.ts";
 import { startKafkaBroker } from "../kafka/broker.ts";
@@ -33,9 +33,8 @@ const LEAST_MEMORY_BYTES = 6 * 2 ** 30;
 
 export interface MemoryRoom {
   folderBytes: number;
-  freeBytes: number;
-  /** What the container may have; 0: as much as there is. */
-  containerBytes: number;
+  /** What the machine has left, or the container. */
+  memoryBytes: number;
 }
 
 /**
@@ -47,14 +46,13 @@ export async function findQuickFolder(): Promise<string> {
   try {
     await access(MEMORY_FOLDER, constants.R_OK | constants.W_OK);
     const { bavail, bsize } = await statfs(MEMORY_FOLDER);
-    const containerBytes = process.constrainedMemory();
-    if (hasRoom({ folderBytes: bavail * bsize, freeBytes: freemem(), containerBytes })) return MEMORY_FOLDER;
+    const memoryBytes = process.availableMemory();
+    if (hasRoom({ folderBytes: bavail * bsize, memoryBytes })) return MEMORY_FOLDER;
   } catch {}
   return tmpdir();
 }
 
-export function hasRoom({ folderBytes, freeBytes, containerBytes }: MemoryRoom): boolean {
-  const memoryBytes = Math.min(freeBytes, containerBytes || Number.POSITIVE_INFINITY);
+export function hasRoom({ folderBytes, memoryBytes }: MemoryRoom): boolean {
   return folderBytes >= LEAST_FOLDER_BYTES && memoryBytes >= LEAST_MEMORY_BYTES;
 }
 
