@@ -75,7 +75,7 @@ export function createHeartbeat(parts: HeartbeatParts): Heartbeat {
   async function renew(beatNo: number, busy: number): Promise<{ at: Date }> {
     const renewBy = (db: Db) => renewLease(db, { ...facts, busy }, leaseMs, draining, beatNo === 1);
     if (beatNo === 1) return await inTime(renewBy(store.db));
-    // What the first call needs is fetched by the one of the first; this is what the first claim waits for.
+    // The connection of the first lease is busy with what the first call needs; claims, which wait for this, have their own.
     if (beatNo === 2) return await inTime(renewBy(store.plannedDb));
     return await (lease.isDurable() ? renewBy(store.leaseDb) : inTime(renewBy(store.db)));
   }

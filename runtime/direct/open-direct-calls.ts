@@ -32,7 +32,7 @@ export interface WorkerDirectParts {
   findTimeoutMs(revisionId: string): Promise<number>;
 }
 
-/** The first executor of a worker takes no longer than this after its first lease. */
+/** By then the first executor of a worker is usually up. */
 const NEW_MS = 2_000;
 
 export function openDirectCalls(parts: WorkerDirectParts): DirectCalls {
