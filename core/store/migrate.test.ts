@@ -104,6 +104,7 @@ const LATER = [
   "0095-stored-bytes",
   "0096-slots-shares",
   "0097-stored-totals",
+  "0104-lighter-analyze",
 ];
 
 test("roles that start together migrate once", async () => {

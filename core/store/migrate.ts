@@ -77,6 +77,7 @@ import * as errorHours from "./migrations/0094-error-hours.ts";
 import * as storedBytes from "./migrations/0095-stored-bytes.ts";
 import * as slotsShares from "./migrations/0096-slots-shares.ts";
 import * as storedTotals from "./migrations/0097-stored-totals.ts";
+import * as lighterAnalyze from "./migrations/0104-lighter-analyze.ts";
 import { ensurePartitions, partitionsStand } from "./partitions.ts";
 import { type ReadOptions, readSchema } from "./read-schema.ts";
 import { judgeSchema, type SchemaJudgement } from "./schema-rule.ts";
@@ -155,6 +156,7 @@ const MIGRATIONS: Record<string, Migration> = {
   "0095-stored-bytes": storedBytes,
   "0096-slots-shares": slotsShares,
   "0097-stored-totals": storedTotals,
+  "0104-lighter-analyze": lighterAnalyze,
 };
 
 const NAMES = Object.keys(MIGRATIONS);

@@ -54,6 +54,23 @@ test("the days from yesterday to two weeks ahead are there, for runs and for log
   }
 });
 
+test("a day is analyzed as its table says: lines seldom, and nothing that no condition compares", async () => {
+  const now = daysFrom(new Date(), 40);
+  await ensurePartitions(db, now);
+  const { rows } = await sql<{ name: string; options: string[] | null; columns: string[] }>`
+    SELECT c.relname AS name, c.reloptions AS options, ARRAY(
+      SELECT attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget = 0 ORDER BY 1) AS columns
+    FROM pg_class c WHERE relkind = 'r' AND relname ~ '^task_(runs|logs)_[0-9]{8}$' ORDER BY 1`.execute(db);
+  const days = rows.map(({ name }) => name.slice(-8));
+  assert.ok(days.includes(digits(now)) && days.includes(digits(new Date())), days.join());
+  for (const { name, options, columns } of rows) {
+    const isOfLines = name.startsWith("task_logs");
+    assert.deepEqual(options, isOfLines ? ["autovacuum_analyze_threshold=25000"] : null, name);
+    assert.deepEqual(columns, isOfLines ? ["fields"] : ["attempts", "input", "result"], name);
+  }
+  await dropFrom(daysFrom(now, -1));
+});
+
 test("making them again changes nothing, nor do many at once, and the next day adds one", async () => {
   const now = new Date();
   const before = await listDays("task_runs");
