@@ -138,8 +138,8 @@ function serverProperties(
 async function formatLog(jars: string, config: string): Promise<void> {
   const clusterId = randomBytes(16).toString("base64url");
   // An id that begins with a dash would be read as an option.
-  const args = ["-cp", jars, "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId}`, "-c", config];
-  await promisify(execFile)("java", args);
+  const tool = ["kafka.tools.StorageTool", "format", `--cluster-id=${clusterId}`, "-c", config];
+  await promisify(execFile)("java", [...JAVA_FLAGS, "-cp", jars, ...tool]);
 }
 
 async function launchBroker(jars: string, config: string, dir: string, port: number): Promise<RunningBroker> {
