@@ -12,7 +12,9 @@ import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../core/errors.ts";
 import { findKafkaSupport } from "./kafka/broker.ts";
+import type { FileRun } from "./run-files.ts";
 import { COMPILE_CACHE } from "./support/compile-cache.ts";
+import { orderFiles } from "./support/file-order.ts";
 import { guardProcess } from "./support/process-guard.ts";
 import { type CopyBy, createTemplate, dropDatabase } from "./support/server-databases.ts";
 import { findQuickFolder, startTestKafka, startTestPostgres, type TestServer } from "./support/servers.ts";
@@ -52,7 +54,7 @@ npm test -- schedule-property --seed random --cases 1000`;
 
 interface Command {
   files: string[];
-  nodeArgs: string[];
+  name?: string;
   strict: boolean;
   unit: boolean;
   /** Of properties (support/properties.ts). */
@@ -74,7 +76,7 @@ function parseCommand(args: string[]): Command | "help" {
   ).sort();
   return {
     files: selectFiles(all, positionals),
-    nodeArgs: values.name === undefined ? [] : [`--test-name-pattern=${values.name}`],
+    ...(values.name !== undefined && { name: values.name }),
     strict: values.strict || process.env["BELLHOP_TEST_STRICT"] === "1",
     unit: values.unit,
     draws: readDraws(values),
@@ -157,16 +159,14 @@ async function runNode(
   env: NodeJS.ProcessEnv,
   onStart: (child: ChildProcess) => void,
 ): Promise<number> {
-  const args = [
-    "--disable-warning=TimeoutNegativeWarning",
-    "--test",
-    `--test-concurrency=${FILES_AT_ONCE}`,
+  const run: FileRun = {
+    files: orderFiles(command.files),
+    concurrency: FILES_AT_ONCE,
     // As many cases as somebody asked for take as long as they take.
-    ...(command.draws.BELLHOP_TEST_CASES === undefined ? [`--test-timeout=${TEST_TIMEOUT_MS}`] : []),
-    "--test-reporter=spec",
-    ...command.nodeArgs,
-    ...command.files,
-  ];
+    ...(command.draws.BELLHOP_TEST_CASES === undefined && { timeout: TEST_TIMEOUT_MS }),
+    ...(command.name !== undefined && { testNamePatterns: [command.name] }),
+  };
+  const args = ["--disable-warning=TimeoutNegativeWarning", "test/run-files.ts", JSON.stringify(run)];
   const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: "inherit" });
   const guard = guardProcess(child.pid!, { signal: "SIGTERM" });
   onStart(child);
