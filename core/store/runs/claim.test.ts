@@ -98,6 +98,36 @@ test("a claim brings the expressions that a function's task goes by, and no othe
   assert.equal((await claimOf(httpTask({ ...cron, expression: "0 9 * * *" }), null)).cronClock, undefined);
 });
 
+test("each run of a claim has its own task's policy, whatever the others have, and a run without a task that of calls", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  await deployFunction(db, namespaceId, "report");
+  const given = [
+    ...[{ timeoutMs: 1_000 }, { timeoutMs: 2_000 }, { deadLetter: false }, { ttlMs: 60_000 }],
+    ...[{ retry: { ...DEFAULT_POLICY.retry, maxAttempts: 7 } }, {}, { pauseAfterFailures: 3 }, {}],
+  ];
+  const expected = new Map(
+    await Promise.all(
+      given.map(
+        async (some) =>
+          [
+            await queueRun(store, namespaceId, some),
+            { ...DEFAULT_POLICY, timeoutMs: 5_000, ...some },
+          ] as const,
+      ),
+    ),
+  );
+  expected.set(await queueInvocation(store, namespaceId, "report", { timeoutMs: 700 }), {
+    ...{ ...CALL_POLICY, timeoutMs: 700 },
+  });
+  // Whichever of them the policy is taken from that is told once.
+  for (const count of [1, 3, 5]) {
+    const claimed = await claimDue(store, workerId, count, 0);
+    assert.equal(claimed.length, count);
+    for (const { id, policy } of claimed) assert.deepEqual(policy, expected.get(id));
+  }
+});
+
 test("nobody claims before the instant; the early run says how long it waits", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);

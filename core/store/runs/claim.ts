@@ -22,11 +22,13 @@ import {
   TAKE_PERMITS,
   WANTED_PERMITS,
 } from "../limits/permits.ts";
+import { type CommonPolicy, withCommonPolicy } from "../tasks/policy-columns.ts";
 import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts";
 import {
+  type BriefClaimRow,
   type ClaimedRun,
-  type ClaimRow,
-  describe,
+  COMMON_POLICY,
+  describeBriefly,
   TAKEN,
   TIMEOUT_MS,
   TRAFFIC,
@@ -68,11 +70,12 @@ interface Search {
 
 // A row for each run that it took, or one of nulls. One of them says what is told besides, those held up by limits among it.
 const claim = ({ ctes, columns = "" }: Search, start: string) => `
-  WITH RECURSIVE ${ctes}, ${start}, ${TAKEN}
-  ${describe(
+  WITH RECURSIVE ${ctes}, ${start}, ${TAKEN}, ${COMMON_POLICY}
+  ${describeBriefly(
     "(SELECT) AS one LEFT JOIN taken k ON true",
     `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN json_build_object(
-      'limited', (SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free)${columns}) END AS told`,
+      'limited', (SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free),
+      'common', (SELECT json_build_object('policy', policy::text, 'retry', retry::text) FROM common)${columns}) END AS told`,
   )}`;
 
 /** What a claim does for limits, by what its store expects of them. */
@@ -138,17 +141,21 @@ function toSearches(suffix: string, from: (number: number) => string, columns: s
 const FULL = toSearches("", () => "", `, 'crowdedMs', ${CROWDED_MS}`);
 const FROM_FLOOR = toSearches("-from-floor", (number) => `AND available_at >= $${number}::timestamptz`, "");
 
-type AnsweredRow = (ClaimRow | { id: null }) & { told: Told | null };
+type AnsweredRow = (BriefClaimRow | { id: null }) & { told: Told | null };
 
 /** What a search tells besides the runs that it found. */
 interface Told {
   limited: LimitedRun[] | null;
+  /** The policy of the runs whose rows have none, and have a task. */
+  common: CommonPolicy | null;
   hasBacklog?: boolean;
   visited?: number;
   lastNamespaceId?: string | null;
   /** Of a full search. */
   crowdedMs?: number | null;
 }
+
+const NOTHING_TOLD: Told = { limited: null, common: null };
 
 type Answer = Claim & { told: Told };
 
@@ -277,12 +284,10 @@ async function ask(
   values: ClaimValues,
 ): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[]; told: Told }> {
   const { rows } = await store.plannedPool.query<AnsweredRow>({ ...statement, values });
-  const taken: ClaimedRun[] = [];
-  let told: Told = { limited: null };
-  for (const row of rows) {
-    if (row.told) told = row.told;
-    if (row.id !== null) taken.push(toClaimedRun(row));
-  }
+  const told = rows.find((row) => row.told)?.told ?? NOTHING_TOLD;
+  const taken = rows.flatMap((row) =>
+    row.id === null ? [] : toClaimedRun(withCommonPolicy(row, told.common)),
+  );
   return { taken, limited: told.limited ?? [], told };
 }
 

@@ -7,7 +7,13 @@ import type { TaskSpec } from "../../domain/task-spec.ts";
 import { pickRevision, type Traffic } from "../../domain/traffic.ts";
 import type { Json } from "../../json.ts";
 import { byIndex } from "../by-index.ts";
-import { fromJoinedPolicy, JOINED_POLICY, type JoinedPolicy } from "../tasks/policy-columns.ts";
+import {
+  fromJoinedPolicy,
+  JOINED_POLICY,
+  type JoinedPolicy,
+  UNCOMMON_POLICY,
+  type UncommonPolicy,
+} from "../tasks/policy-columns.ts";
 import { fromSpecColumn, type GivenInput, type StoredSpec, withGivenInput } from "../tasks/spec-column.ts";
 import { MOST_COMPRESSED } from "../walk.ts";
 import { atLeastAfter } from "../xid.ts";
@@ -98,9 +104,20 @@ const CRON_CLOCK = `CASE WHEN k.function_id IS NOT NULL AND t.schedule ->> 'kind
 
 const TAG = "coalesce(k.target ->> 'tag', t.spec ->> 'tag')";
 
+/** The policy of one of the tasks of `taken`, which most of the others have too. */
+export const COMMON_POLICY = `
+  common AS MATERIALIZED (
+    SELECT t.policy, t.retry FROM taken k JOIN tasks t ON ${byIndex("t.id", "k.task_id")} LIMIT 1
+  )`;
+
 /** A `ClaimRow` of each row `k` of a `source` of `taken` rows: with its task's definition and the revision of its tag. */
-export const describe = (source: string, columns = "") => `
-  SELECT ${TAKEN_COLUMNS}, ${JOINED_POLICY}, ${CRON_CLOCK} AS cron_clock,
+export const describe = (source: string) => describeWith(JOINED_POLICY, source, "");
+/** The same with more `columns`, and without what `COMMON_POLICY` has. */
+export const describeBriefly = (source: string, columns: string) =>
+  describeWith(UNCOMMON_POLICY, source, columns);
+
+const describeWith = (policy: string, source: string, columns: string) => `
+  SELECT ${TAKEN_COLUMNS}, ${policy}, ${CRON_CLOCK} AS cron_clock,
     CASE WHEN ${IS_LARGE} THEN NULL ELSE k.input END AS input,
     CASE WHEN ${IS_LARGE} THEN ${HEAD} ELSE t.spec END AS spec,
     CASE WHEN ${IS_LARGE} THEN ${textBytes("k.input")} + ${textBytes("t.spec")} END AS "unloadedBytes", CASE WHEN k.function_id IS NOT NULL AND ${TAG} IS NOT NULL THEN (
@@ -139,6 +156,8 @@ interface TakenRow {
 export type SpecColumns = Pick<TakenRow, "spec" | "input" | "function_id" | "function_name" | "trigger">;
 
 export type ClaimRow = TakenRow & JoinedPolicy;
+/** Of `describeBriefly`. */
+export type BriefClaimRow = TakenRow & UncommonPolicy;
 
 export function toClaimedRun(row: ClaimRow): ClaimedRun {
   const policy = fromJoinedPolicy(row) ?? policyWithoutTask(row.trigger, row.max_attempts);

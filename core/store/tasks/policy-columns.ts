@@ -15,6 +15,33 @@ type PolicyColumns = Pick<Selectable<Database["tasks"]>, "policy" | "retry" | "t
 export const JOINED_POLICY =
   "t.policy::text AS policy, t.retry::text AS retry, t.timeout_ms AS task_timeout_ms, t.dead_letter";
 
+/** Whether a task `t` has the policy of the row `common`, byte for byte: then its texts are not written again. */
+const IS_COMMON = "record_image_eq(ROW(t.policy, t.retry), (SELECT ROW(policy, retry) FROM common))";
+
+/** `JOINED_POLICY` where a CTE `common` holds the `policy` and `retry` of one of the tasks: null where another has the same. */
+export const UNCOMMON_POLICY = `CASE WHEN NOT ${IS_COMMON} THEN t.policy::text END AS policy,
+    CASE WHEN NOT ${IS_COMMON} THEN t.retry::text END AS retry, t.timeout_ms AS task_timeout_ms, t.dead_letter`;
+
+/** What that CTE holds. */
+export interface CommonPolicy {
+  policy: string;
+  retry: string;
+}
+
+/** `UNCOMMON_POLICY`. */
+export type UncommonPolicy =
+  | JoinedPolicy
+  | { policy: null; retry: null; task_timeout_ms: number; dead_letter: boolean };
+
+/** Fills in what was told once. */
+export function withCommonPolicy<R extends UncommonPolicy>(
+  row: R,
+  common: CommonPolicy | null,
+): R & JoinedPolicy {
+  if (common && row.policy === null && row.task_timeout_ms !== null) Object.assign(row, common);
+  return row as R & JoinedPolicy;
+}
+
 /** `JOINED_POLICY`; nulls where a run has no task. */
 export type JoinedPolicy =
   | { policy: string; retry: string; task_timeout_ms: number; dead_letter: boolean }
@@ -25,12 +52,31 @@ export const fromPolicyColumns = ({ policy, retry, timeout_ms, dead_letter }: Po
 
 /** Most tasks of an installation have one of a few policies: those that were read last, by their texts. */
 const known = new Map<string, TaskPolicy>();
+/** The one that was read last: runs that come together mostly have the same. */
+let last: { row: WrittenPolicy; read: TaskPolicy } | undefined;
 const MOST_KNOWN = 1_000;
 const LONGEST_KNOWN_CHARS = 2_000;
 
 /** Null where there is no task. Shared by all that have the same: not to be changed. */
 export function fromJoinedPolicy(row: JoinedPolicy): TaskPolicy | null {
   if (row.policy === null) return null;
+  if (!last || !isSamePolicy(last.row, row)) last = { row: pickPolicy(row), read: readJoinedPolicy(row) };
+  return last.read;
+}
+
+type WrittenPolicy = Exclude<JoinedPolicy, { policy: null }>;
+
+const isSamePolicy = (one: WrittenPolicy, other: WrittenPolicy) =>
+  one.policy === other.policy &&
+  one.retry === other.retry &&
+  one.task_timeout_ms === other.task_timeout_ms &&
+  one.dead_letter === other.dead_letter;
+
+const pickPolicy = ({ policy, retry, task_timeout_ms, dead_letter }: WrittenPolicy): WrittenPolicy => ({
+  ...{ policy, retry, task_timeout_ms, dead_letter },
+});
+
+function readJoinedPolicy(row: WrittenPolicy): TaskPolicy {
   const { policy, retry, task_timeout_ms: timeout_ms, dead_letter } = row;
   const text = `${policy} ${retry} ${timeout_ms} ${dead_letter}`;
   const found = known.get(text);
