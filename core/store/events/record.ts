@@ -61,11 +61,11 @@ export function toCreatedData({ name, spec, state, pausedReason, nextRunAt }: Ta
 
 const writeNextRunAt = createInstantWriter();
 
-/** The part of a statement that tells of the tasks that a CTE `made` holds, of rows (id, told) of a CTE `given`. */
+/** The part of a statement that tells of the tasks of a CTE `given` (id, namespace_id, function_id, told), which it makes. */
 export const TELL_CREATED = `
   told AS (
     INSERT INTO events (namespace_id, type, task_id, function_id, data)
-    SELECT m.namespace_id, 'task.created', m.id, m.function_id, g.told FROM given g JOIN made m ON m.id = g.id
+    SELECT g.namespace_id, 'task.created', g.id, g.function_id, g.told FROM given g
   )`;
 
 const TELL_TASKS = `

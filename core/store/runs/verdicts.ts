@@ -2,8 +2,9 @@
  * Verdicts on their way into a statement: an array for each column that any of them has, and none for the others. Where
  * they came as one JSON text, PostgreSQL read each record twice, as a part of that text and as the value that it is.
  */
+
+import { toTextArray } from "../binary-array.ts";
 import { toJsonText } from "../json-text.ts";
-import { toTextArray } from "../text-array.ts";
 import { type TriedAttempt, toOthersRow, toVerdictRow } from "./finished-attempt.ts";
 
 /** In the order of their parameters; $1 is the worker. */

@@ -119,6 +119,27 @@ test("each has what was given for it, whatever it has in common with the others"
   }
 });
 
+test("those that are made together are told of in the order in which they were given", async () => {
+  const namespaceId = await newNamespace();
+  const functionId = await deployFunction(db, namespaceId, "greet");
+  for (const isOfFunction of [false, true]) {
+    const all = Array.from({ length: 40 }, (_, index) => ({
+      ...{ id: newId(), namespaceId, functionId: isOfFunction ? functionId : null },
+      input: at({ priority: index % 3, ...(isOfFunction && greeting("greet")) }),
+    }));
+    assert.deepEqual(new Set(await makeAll(all)), new Set(["made"]));
+    const ids = all.map(({ id }) => id);
+    const { rows } = await store.pool.query<{ task_id: string }>(
+      "SELECT task_id FROM events WHERE task_id = ANY($1::uuid[]) ORDER BY id",
+      [ids],
+    );
+    assert.deepEqual(
+      rows.map(({ task_id }) => task_id),
+      ids,
+    );
+  }
+});
+
 test("who waits for a function that somebody changes keeps nobody else waiting, and takes one connection", async () => {
   const namespaceId = await newNamespace();
   const [held, free] = [

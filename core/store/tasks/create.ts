@@ -11,33 +11,21 @@ import { TELL_CREATED } from "../events/record.ts";
 import { recordAtBirth, toExpectationText } from "../expectations/record.ts";
 import { createGatherer } from "../gather.ts";
 import { newId } from "../ids.ts";
-import { insertTaskRun, TASK_FACTS } from "../runs/insert.ts";
+import { insertTaskRun } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { chooseInsert } from "./choose-insert.ts";
 import { beginExclusion } from "./exclusions.ts";
 import { findFirst } from "./first-instant.ts";
 import { freeKey, takingKey } from "./keys.ts";
-import { toRow, toShape } from "./new-row.ts";
-
-/**
- * $1: a row of `tasks` each, with its run's id, where it has one at once, and what its event says. $2: what tasks made
- * together have in common, most often all of them: to send, read and parse it for each is half of what reading them takes.
- */
-const ROWS = `
-  json_to_recordset($1::json) AS r(shape int, id uuid, name text, spec jsonb, function_id uuid, schedule jsonb,
-    made_at timestamptz, next_run_at timestamptz, run_id uuid, traceparent text, told jsonb, jitter_offset_ms int,
-    runs_left int, limit_keys text[])
-  JOIN json_to_recordset($2::json) AS s(shape int, namespace_id uuid, type text, policy jsonb, retry jsonb,
-    timeout_ms int, dead_letter boolean, labels jsonb, on_end jsonb, created_by uuid, queue text, priority smallint)
-  USING (shape)`;
+import { afterNewRows, NEW_ROWS, type NewRow, toNewRowValues, toRow, toShape, weighRow } from "./new-row.ts";
 
 /** What is made. */
-const GIVEN = `given AS MATERIALIZED (SELECT * FROM ${ROWS})`;
+const GIVEN = `given AS MATERIALIZED (${NEW_ROWS})`;
 
 /** The same without tasks of functions whose rows somebody holds, who removes them or gives them other traffic. */
 const GIVEN_FREE = `
-  asked AS MATERIALIZED (SELECT * FROM ${ROWS}),
+  asked AS MATERIALIZED (${NEW_ROWS}),
   held AS MATERIALIZED (
     SELECT f.id FROM functions f WHERE f.id = ANY (ARRAY(SELECT a.function_id FROM asked a))
     FOR KEY SHARE SKIP LOCKED
@@ -48,17 +36,14 @@ const GIVEN_FREE = `
 
 const createText = (given: string, key: string, insertRun: string) => `
   WITH ${given}, made AS (
-    INSERT INTO tasks AS t (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
+    INSERT INTO tasks (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
       policy, retry, timeout_ms, dead_letter, labels, created_at, updated_at, traceparent, on_end, created_by,
       jitter_offset_ms, runs_left, queue, limit_keys, priority, key)
     SELECT id, namespace_id, name, CASE WHEN run_id IS NULL THEN 'active' ELSE 'completed' END, type, spec, function_id,
       schedule, made_at, next_run_at, policy, retry, timeout_ms, dead_letter, labels, made_at, made_at, traceparent,
       on_end, created_by, jitter_offset_ms, runs_left, queue, limit_keys, priority, ${key}
     FROM given
-    RETURNING ${TASK_FACTS}
-  ), ${TELL_CREATED}, task AS (
-    SELECT t.*, g.run_id, g.traceparent FROM given g JOIN made t ON t.id = g.id WHERE g.run_id IS NOT NULL
-  )
+  ), ${TELL_CREATED}, task AS (SELECT * FROM given WHERE run_id IS NOT NULL)
   ${insertRun}`;
 
 const INSERT_RUN = `${insertTaskRun("schedule", "t.run_id", "t.traceparent")} RETURNING `;
@@ -71,9 +56,10 @@ const INSERT_FREE = `
   SELECT (SELECT available_at FROM run LIMIT 1) AS "availableAt",
     ARRAY(SELECT id FROM asked EXCEPT SELECT id FROM given) AS "leftIds"`;
 
-const FREE_KEY = `${GIVEN}, freed AS (${freeKey("$3", "$4")} RETURNING t.id)`;
+const [NAMESPACE, KEY] = [afterNewRows(1), afterNewRows(2)];
+const FREE_KEY = `${GIVEN}, freed AS (${freeKey(NAMESPACE, KEY)} RETURNING t.id)`;
 // The key is free before it is taken.
-const FREED_KEY = "CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN $4::text END";
+const FREED_KEY = `CASE WHEN (SELECT count(*) FROM freed) >= 0 THEN ${KEY}::text END`;
 
 const CREATE = { name: "create-tasks", text: createText(GIVEN, "NULL", INSERT_PLAIN) };
 const CREATE_FREE = {
@@ -82,7 +68,7 @@ const CREATE_FREE = {
 };
 const CREATE_EXPECTING = {
   name: "create-expecting-task",
-  text: createText(GIVEN, "NULL", insertExpected("$3")),
+  text: createText(GIVEN, "NULL", insertExpected(afterNewRows(1))),
 };
 const CREATE_WITH_KEY = {
   name: "create-task-with-key",
@@ -90,7 +76,7 @@ const CREATE_WITH_KEY = {
 };
 const CREATE_EXPECTING_WITH_KEY = {
   name: "create-expecting-task-with-key",
-  text: createText(FREE_KEY, FREED_KEY, insertExpected("$5")),
+  text: createText(FREE_KEY, FREED_KEY, insertExpected(afterNewRows(3))),
 };
 
 export interface CreatedTask {
@@ -141,7 +127,7 @@ const LEFT = Symbol("left");
 const TOGETHER = {
   most: 100,
   mostWeight: 1_000_000,
-  weigh: ({ row, shape }: BornTask) => row.length + shape.length,
+  weigh: ({ row, shape }: BornTask) => weighRow(row) + shape.length,
 };
 
 /** The plan of its statement is kept. */
@@ -162,30 +148,16 @@ const insertLeft = createGatherer<BornTask, InsertedRun>({
   askAll: ({ pool }, born) => insertAll(pool, born),
 });
 
-/** $1 and $2. */
-function toValues(born: readonly BornTask[]): [rows: string, shapes: string] {
-  const shapes = new Map<string, number>();
-  const rows = born.map(({ row, shape }) => {
-    const place = shapes.get(shape) ?? shapes.size;
-    shapes.set(shape, place);
-    return `{"shape":${place},${row}`;
-  });
-  return [
-    `[${rows.join(",")}]`,
-    `[${[...shapes].map(([shape, place]) => `{"shape":${place},${shape}`).join(",")}]`,
-  ];
-}
-
 /** Runs that are made by one statement are due by the same clock. */
 async function insertAll(pool: QueryScope["pool"], born: readonly BornTask[]): Promise<InsertedRun[]> {
-  const { rows } = await pool.query<{ availableAt: Date }>({ ...CREATE, values: toValues(born) });
+  const { rows } = await pool.query<{ availableAt: Date }>({ ...CREATE, values: toNewRowValues(born) });
   return born.map(() => rows[0]);
 }
 
 async function insertFree({ plannedPool }: MakingScope, born: readonly BornTask[]) {
   const { rows } = await plannedPool.query<{ availableAt: Date; leftIds: string[] }>({
     ...CREATE_FREE,
-    values: toValues(born),
+    values: toNewRowValues(born),
   });
   const { availableAt, leftIds } = rows[0]!;
   const left = new Set(leftIds);
@@ -205,7 +177,7 @@ async function insertAlone(
   const insert = (statement: typeof CREATE, more: string[]) =>
     store.pool.query<{ availableAt: Date }>({
       ...statement,
-      values: [...toValues([born]), ...more, ...expected],
+      values: [...toNewRowValues([born]), ...more, ...expected],
     });
   const { rows } =
     key === null ? await insert(plain, []) : await takingKey(key, () => insert(keyed, [namespaceId, key]));
@@ -217,8 +189,8 @@ interface BornTask {
   functionId: string | null;
   runId: string | null;
   traceparent: string | undefined;
-  /** One of `ROWS`, and what it has in common with others (new-row.ts). */
-  row: string;
+  /** What it has in common with others stands apart (new-row.ts). */
+  row: NewRow;
   shape: string;
 }
 
