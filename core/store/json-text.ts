@@ -7,6 +7,9 @@ import { writeJson } from "../json-source.ts";
 const REFUSED = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
 
 export function toJsonText(value: unknown): string {
-  const text = value === undefined ? "null" : writeJson(value);
-  return text.includes("\\u") ? text.replace(REFUSED, "$1\\ufffd") : text;
+  return toStorableJson(value === undefined ? "null" : writeJson(value));
 }
+
+/** The same of what is JSON already. */
+export const toStorableJson = (text: string): string =>
+  text.includes("\\u") ? text.replace(REFUSED, "$1\\ufffd") : text;

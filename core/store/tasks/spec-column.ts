@@ -5,13 +5,16 @@
 import type { SecretField, TaskSpec } from "../../domain/task-spec.ts";
 import type { Json } from "../../json.ts";
 import { JsonSource } from "../../json-source.ts";
-import { toJsonText } from "../json-text.ts";
+import { toJsonText, toStorableJson } from "../json-text.ts";
 
 export type StoredSpec = TaskSpec & { bodyText?: string };
 
 export function toSpecColumn(spec: TaskSpec): string {
-  const { body } = spec as { body?: unknown };
-  return toJsonText(body instanceof JsonSource ? { ...spec, bodyText: body.text } : spec);
+  const { body, ...others } = spec as { body?: unknown };
+  if (!(body instanceof JsonSource)) return toJsonText(spec);
+  // Its text is JSON as it stands, and only has to be put there.
+  const [text, asValue] = [toJsonText({ ...others, bodyText: body.text }), toStorableJson(body.text)];
+  return `${text.slice(0, -1)},"body":${asValue}}`;
 }
 
 export function fromSpecColumn(stored: StoredSpec): TaskSpec {
