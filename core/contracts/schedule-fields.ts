@@ -1,7 +1,7 @@
 /** The fields of a schedule on the wire, and which of them go together. */
 import { z } from "zod";
 import { GAPS, REPEATS, toInstant } from "../domain/schedule/local-times.ts";
-import { MIN_EVERY_MS } from "../domain/schedule/schedule.ts";
+import { LATEST_MS, MIN_EVERY_MS } from "../domain/schedule/schedule.ts";
 import { isTimezone } from "../domain/schedule/zone.ts";
 import { calendarNameField, dateField } from "./calendar.ts";
 import { durationField, instantField, wholeNumberField } from "./common.ts";
@@ -104,6 +104,15 @@ export const isLocalTime = (text: string): boolean => LOCAL_TIME.test(text);
 
 /** Years of fewer than four digits are read in more than one way, and no schedule begins there. */
 export const EARLIEST_MS = Date.UTC(1900, 0, 1);
+
+const STORED_CHARS = "2026-12-01T09:00:00.000Z".length;
+
+/** Whether it is an instant as it is stored, which `resolveTime` would leave as it is. */
+export function isStoredTime(text: unknown): text is string {
+  if (typeof text !== "string" || text.length !== STORED_CHARS) return false;
+  const ms = Date.parse(text);
+  return ms >= EARLIEST_MS && ms <= LATEST_MS && new Date(ms).toISOString() === text;
+}
 
 /** The instant that the text of a field stands for, as it is stored. */
 export function resolveTime(

@@ -11,6 +11,7 @@ import { refuse } from "./common.ts";
 import { findScheduleFault } from "./schedule-fault.ts";
 import {
   isLocalTime,
+  isStoredTime,
   KINDS,
   requireTimezone,
   resolveTime,
@@ -193,18 +194,21 @@ export function readPlainSchedule(given: unknown, now: () => Date): Schedule | u
   if (typeof given !== "object" || given === null) return undefined;
   const [[form, value] = [], ...more] = Object.entries(given);
   if (more.length > 0 || (form !== "delay" && form !== "at")) return undefined;
+  if (form === "at" && isStoredTime(value)) return unlessFaulty({ kind: "once", at: value }, now);
   const read = wireSchedule.shape[form].safeParse(value);
   if (read.data === undefined) return undefined;
   if (form === "delay") return { kind: "delay", delayMs: read.data as number };
   if (isLocalTime(read.data as string)) return undefined;
   try {
-    const schedule: Schedule = { kind: "once", at: resolveTime("at", read.data as string, undefined) };
-    return findScheduleFault(schedule, now()) ? undefined : schedule;
+    return unlessFaulty({ kind: "once", at: resolveTime("at", read.data as string, undefined) }, now);
   } catch (error) {
     if (error instanceof ScheduleFault) return undefined;
     throw error;
   }
 }
+
+const unlessFaulty = (schedule: Schedule, now: () => Date): Schedule | undefined =>
+  findScheduleFault(schedule, now()) ? undefined : schedule;
 
 const shownText = z.string().optional();
 

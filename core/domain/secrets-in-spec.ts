@@ -105,7 +105,15 @@ export interface FoundSecrets {
 
 /** The secrets that a spec names, and what is wrong with how or where it does. */
 export function findSecrets(spec: TaskSpec): FoundSecrets {
+  if (spec.type === "http" && isPlain(spec)) return { mentions: [], fields: undefined, faults: [] };
   return gather((map) => mapTexts(spec, map), findMisplaced(spec));
+}
+
+/** Nothing in it may be a template, which is seen without looking at its texts place by place. */
+function isPlain({ url, headers, body = "" }: HttpSpec): boolean {
+  const text = body instanceof JsonSource ? body.text : body;
+  if (typeof text !== "string" || mayHoldTemplate(text) || ESCAPED_BRACE.test(text)) return false;
+  return !mayHoldTemplate(url) && !Object.values(headers).some(mayHoldTemplate);
 }
 
 /** The same of the body of an http task by itself. */
