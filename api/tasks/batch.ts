@@ -73,9 +73,11 @@ const MADE_TOGETHER = 50;
  * its end: all batches take those in one order, one after another, after all that lock nothing.
  */
 function inSteps(given: JsonBody[]): Numbered[][] {
-  const numbered = given.map((item, index) => ({ index, item, isPlain: isPlain(item), lock: lockOf(item) }));
-  const plain = numbered.filter((each) => each.isPlain);
-  const others = numbered.filter((each) => !each.isPlain);
+  const plain: Numbered[] = [];
+  const others: (Numbered & { lock: string })[] = [];
+  for (const [index, item] of given.entries())
+    if (isPlain(item)) plain.push({ index, item });
+    else others.push({ index, item, lock: lockOf(item) });
   others.sort((one, other) => (one.lock < other.lock ? -1 : one.lock > other.lock ? 1 : 0));
   const steps: Numbered[][] = [];
   for (let from = 0; from < plain.length; from += MADE_TOGETHER)

@@ -59,8 +59,8 @@ export async function createTask(
   if (debounce && dedup) throw invalidField("dedup", "cannot be combined with debounce");
   // One that is over once it is made never counts; what repeats or joins another is known further down.
   const needsRoom = input.schedule.kind !== "now";
-  if (needsRoom && !debounce && !dedup) await demandRoom(store, namespaceId, limits, "tasks", 1);
-  await requireCallable(store, namespaceId, input.on, mail);
+  if (limits && needsRoom && !debounce && !dedup) await demandRoom(store, namespaceId, limits, "tasks", 1);
+  if (input.on) await requireCallable(store, namespaceId, input.on, mail);
   const { input: runnable, functionId } = await requireRunnable(store, namespaceId, input, {
     ...{ mail, queues },
   });

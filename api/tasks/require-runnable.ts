@@ -1,4 +1,5 @@
 import type { TaskInput } from "../../core/contracts/task-input.ts";
+import { DEFAULT_QUEUE } from "../../core/domain/limit-keys.ts";
 import type { QueryScope } from "../../core/store/database.ts";
 import { findFunctionId } from "../../core/store/functions/functions.ts";
 import type { MailFacts } from "../environment.ts";
@@ -19,7 +20,10 @@ export async function requireRunnable(
   { mail, queues }: { mail: MailFacts; queues: QueueLooks | undefined },
 ): Promise<{ input: TaskInput; functionId: string | null }> {
   requireSender(input.spec, mail);
-  if (queues) await requireQueue(queues, namespaceId, input.policy.queue);
+  // Tasks are made by the thousand, and most of them name nothing that would have to be there: they wait for no promise.
+  if (queues && input.policy.queue !== DEFAULT_QUEUE)
+    await requireQueue(queues, namespaceId, input.policy.queue);
+  if (input.spec.type !== "function" && !("secretsIn" in input.spec)) return { input, functionId: null };
   await requireSecrets(scope, namespaceId, input.spec);
   const { spec, functionId } = await resolveFunction(scope, input.spec, (name) =>
     findFunctionId(scope, namespaceId, name),
