@@ -31,7 +31,7 @@ export const batchRoute = (contract: NewTaskContract) =>
     answers: { 200: { is: "The outcome of each item.", schema: batchOutput } },
     async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
       const given = readItems(await readJsonBody(context));
-      const request = { namespaceId, traceparent: traceparentOf(context), by };
+      const request = { namespaceId, traceparent: traceparentOf(context), by, isOfMany: true };
       const items: BatchItem[] = [];
       const room = await findRoom(parts.store, namespaceId, limits, "tasks");
       const beyond = listBeyond(given, room);
@@ -65,8 +65,11 @@ interface Numbered {
   item: JsonBody;
 }
 
-/** Plain items are made together, so many at a time: those share the statements that make them. */
-const MADE_TOGETHER = 50;
+/**
+ * Plain items are made together, so many at a time: those share the statements that make them. Between, other requests get
+ * their turn.
+ */
+const MADE_TOGETHER = 200;
 
 /**
  * Under an idempotency key a batch is one transaction, which holds what its items lock, a key or the like of `dedup`, to

@@ -43,6 +43,8 @@ export interface CreateRequest {
   limits?: NamespaceLimits | null;
   /** Left out, one is made. */
   id?: string;
+  /** It is one of many that the request makes; left out: it is not. */
+  isOfMany?: boolean;
   /** Whether it may take the place of an earlier one by `debounce`; left out: it may not. */
   mayJoin?: boolean;
 }
@@ -50,7 +52,16 @@ export interface CreateRequest {
 /** The task that the body describes, made and rung; with `dedup`, the one that was made of the same within the window. */
 export async function createTask(
   parts: ApiParts,
-  { namespaceId, body, traceparent, by, limits = null, id = newId(), mayJoin = false }: CreateRequest,
+  {
+    namespaceId,
+    body,
+    traceparent,
+    by,
+    limits = null,
+    id = newId(),
+    isOfMany = false,
+    mayJoin = false,
+  }: CreateRequest,
   contract: NewTaskContract,
 ): Promise<CreatedTask> {
   const { store, time, ringer, mail, queues, daily } = parts;
@@ -77,7 +88,7 @@ export async function createTask(
     wakeScheduler(parts, debounced.task.nextRunAt);
     return { ...debounced, runId: undefined, isDuplicate: false };
   }
-  const given = { ...asked, now: time.now() };
+  const given = { ...asked, isOfMany, now: time.now() };
   const make = () => tasks.createTask(store, given);
   const result = dedup
     ? await makeUnlessMade(store, toDedupRequest(namespaceId, body, dedup), {

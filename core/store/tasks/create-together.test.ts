@@ -159,6 +159,22 @@ test("who waits for a function that somebody changes keeps nobody else waiting, 
   assert.equal((await listRuns(store, namespaceId, {}, { limit: 100 })).rows.length, 42);
 });
 
+test("who makes one task does not wait behind those who make many", async () => {
+  const [heldId, freeId] = [await newNamespace(), await newNamespace()];
+  const holder = await holdRow(store, "namespaces", heldId);
+  const make = (namespaceId: string, isOfMany: boolean) =>
+    createTask(store, { namespaceId, isOfMany, input: at(), now: NOW });
+  const many = [make(heldId, true)];
+  await untilBlocked(store);
+  many.push(make(heldId, true));
+  await untilBlocked(store, 2);
+  many.push(make(freeId, true));
+  await make(freeId, false);
+  await holder.letGo();
+  await Promise.all(many);
+  assert.equal((await listRuns(store, freeId, {}, { limit: 100 })).rows.length, 2);
+});
+
 test("where a connection is lost, those of its statement are refused and not there; those of another are made", async () => {
   const namespaceId = await newNamespace();
   const holder = await holdRow(store, "namespaces", namespaceId);

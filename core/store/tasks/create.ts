@@ -97,6 +97,8 @@ export interface NewTask {
   traceparent?: string | undefined;
   /** The key of who makes it. */
   by?: string | null;
+  /** The same request makes many. */
+  isOfMany?: boolean;
 }
 
 /** 409 where its key is that of a task that is not over; 422 where it names a calendar that is not there. */
@@ -105,7 +107,7 @@ export async function createTask(store: Store, given: NewTask): Promise<CreatedT
   if (way === "transaction") return await inTransaction(store.pool, (tx) => createTaskIn(tx, given));
   const born = beBorn(given);
   if (way === "alone") return await insertAlone(store, given, born);
-  const inserted = await insertTogether(store, born);
+  const inserted = await (given.isOfMany ? insertMany : insertTogether)(store, born);
   return toCreated(born, inserted === LEFT ? await insertLeft(store, born) : inserted);
 }
 
@@ -124,26 +126,32 @@ type InsertedRun = { availableAt: Date } | undefined;
 /** It was not made: somebody holds its function's row, and nobody else is to wait along. */
 const LEFT = Symbol("left");
 
-const TOGETHER = {
-  most: 100,
+const WEIGHT = {
   mostWeight: 1_000_000,
   weigh: ({ row, shape }: BornTask) => weighRow(row) + shape.length,
 };
+const MOST = 100;
+/** Of those that one request makes by the thousand: what a statement costs before its first row is shared by as many. */
+const MOST_OF_MANY = 500;
 
 /** The plan of its statement is kept. */
 type MakingScope = Pick<Store, "db" | "pool" | "plannedPool">;
 
-const insertTogether = createGatherer<BornTask, InsertedRun | typeof LEFT, MakingScope>({
-  ...{ ...TOGETHER, atOnce: 2 },
-  askAll: (scope, born) =>
-    born.some(({ functionId }) => functionId !== null)
-      ? insertFree(scope, born)
-      : insertAll(scope.plannedPool, born),
-});
+const createInserts = (most: number) =>
+  createGatherer<BornTask, InsertedRun | typeof LEFT, MakingScope>({
+    ...{ ...WEIGHT, most, atOnce: 2 },
+    askAll: (scope, born) =>
+      born.some(({ functionId }) => functionId !== null)
+        ? insertFree(scope, born)
+        : insertAll(scope.plannedPool, born),
+  });
+
+/** Who makes one task does not wait behind those who make a thousand. */
+const [insertTogether, insertMany] = [createInserts(MOST), createInserts(MOST_OF_MANY)];
 
 /** They wait for their function's row with one connection, and not with one of the few that keep plans. */
 const insertLeft = createGatherer<BornTask, InsertedRun>({
-  ...{ ...TOGETHER, atOnce: 1 },
+  ...{ ...WEIGHT, most: MOST, atOnce: 1 },
   laneOf: ({ functionId }) => functionId ?? "",
   askAll: ({ pool }, born) => insertAll(pool, born),
 });
