@@ -350,6 +350,19 @@ test("in a backlog slots that become free one by one are filled together, or aft
   );
 });
 
+test("in a backlog slots that become free in one turn are filled by one claim", async () => {
+  const { intake, clock, claims, slots, queue } = openIntake(16);
+  for (let count = 0; count < 40; count += 1) queue();
+  intake.onHint();
+  await clock.advance(0);
+  for (let count = 0; count < 5; count += 1) slots.release(1);
+  await clock.advance(0);
+  assert.deepEqual(
+    claims.map(({ limit }) => limit),
+    [16, 5],
+  );
+});
+
 test("there is a backlog until a search finds less than it asked for", async () => {
   const { intake, clock, slots, queue, hold } = openIntake(2);
   for (let count = 0; count < 3; count += 1) queue();

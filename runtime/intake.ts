@@ -77,6 +77,8 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
   /** Searches in a row that found nothing, though the next instant had passed: that run's row is locked. */
   let lockedSearches = 0;
   let working: Promise<void> | undefined;
+  /** It goes on when this turn of the event loop is over. */
+  let isWorkSet = false;
   let claiming: Promise<void> | undefined;
   const nextInstant = createAlarm(clock, closed.signal, () => search(0));
   const leftOver = createAlarm(clock, closed.signal, () => search(LEFT_OVER_MS));
@@ -204,7 +206,21 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
     }
   }
 
-  slots.onFree(work);
+  /** In a backlog, runs that end in one turn of the event loop free their slots for one claim. */
+  function workOnFree(): void {
+    if (!hasBacklog) work();
+    else if (!isWorkSet) {
+      isWorkSet = true;
+      setImmediate(workSet);
+    }
+  }
+
+  function workSet(): void {
+    isWorkSet = false;
+    work();
+  }
+
+  slots.onFree(workOnFree);
   return {
     async onBells(rung) {
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
