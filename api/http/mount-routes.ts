@@ -18,8 +18,8 @@ import {
   refuseConditions,
   tagOf,
 } from "./entity.ts";
-import { headerOf } from "./header-of.ts";
 import { readIdempotencyKey } from "./idempotency.ts";
+import { MINIMAL_APPLIED, prefersMinimal } from "./prefers-minimal.ts";
 import { answerProblem } from "./problem.ts";
 import { withAddresses } from "./public-address.ts";
 import { createQueryReader } from "./read-query.ts";
@@ -122,16 +122,11 @@ function prepareAnswer(
   return mayBeMinimal ? toMinimal(context, tagged) : tagged;
 }
 
-const PREFERS_MINIMAL = /(?:^|[,\s])return\s*=\s*"?minimal"?\s*(?:[,;]|$)/i;
-
 /** A 201 without a body is still one; a 200 without one is a 204. */
 function toMinimal(context: Context, answer: AnswerFacts): AnswerFacts {
-  if (!PREFERS_MINIMAL.test(headerOf(context, "prefer") ?? "")) return answer;
+  if (!prefersMinimal(context)) return answer;
   const { status, headers } = answer;
-  return {
-    status: status === 200 ? 204 : status,
-    headers: { ...headers, "preference-applied": "return=minimal" },
-  };
+  return { status: status === 200 ? 204 : status, headers: { ...headers, ...MINIMAL_APPLIED } };
 }
 
 type Answered = Awaited<ReturnType<Route["handle"]>>;

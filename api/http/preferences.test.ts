@@ -31,6 +31,23 @@ test("what is changed is a 204", async () => {
   assert.equal((await tenant.call("GET", `/v1/tasks/${id}`)).body.name, "another");
 });
 
+test("of each item of a batch only the id of its task is told, and what is wrong with one that is refused", async () => {
+  const items = [TASK, { ...TASK, name: "\u0000" }, { ...TASK, key: "named" }];
+  const batch = await tenant.call("POST", "/v1/tasks/batch", { body: { items }, headers });
+  assert.equal(batch.status, 200);
+  assert.equal(batch.headers.get("preference-applied"), "return=minimal");
+  const [first, refused, named] = batch.body.items;
+  assert.deepEqual([refused.status, refused.problem.code], [422, "invalid_input"]);
+  for (const made of [first, named]) {
+    assert.deepEqual(Object.keys(made), ["status", "id"]);
+    assert.equal(made.status, 201);
+    assert.equal((await tenant.call("GET", `/v1/tasks/${made.id}`)).body.url, TASK.url);
+  }
+  const whole = await tenant.call("POST", "/v1/tasks/batch", { body: { items: [TASK] } });
+  assert.equal(whole.headers.get("preference-applied"), null);
+  assert.equal(whole.body.items[0].task.url, TASK.url);
+});
+
 test("a repetition under an idempotency key has no body either", async () => {
   const given = { body: TASK, headers: { ...headers, "idempotency-key": "once" } };
   const first = await tenant.call("POST", "/v1/tasks", given);

@@ -1,4 +1,5 @@
 /** `POST /v1/tasks/batch`: each item is made as `POST /v1/tasks` would make it, and one that is refused stops no other. */
+import { z } from "zod";
 import { IN_PLAIN_WORDS } from "../../core/contracts/plain-words.ts";
 import { type BatchItem, batchFrame, batchInput, batchOutput } from "../../core/contracts/task-batch.ts";
 import type { NewTaskContract } from "../../core/contracts/task-input.ts";
@@ -12,10 +13,11 @@ import { type JsonBody, readJsonBody } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
 import { hashContent } from "../http/content-hash.ts";
 import { readIdempotencyKey } from "../http/idempotency.ts";
+import { MINIMAL_APPLIED, prefersMinimal } from "../http/prefers-minimal.ts";
 import { toBellhopError, toInputError } from "../http/problem.ts";
 import { defineRoute } from "../http/route.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
-import { type CreateRequest, createTask } from "./create.ts";
+import { type CreatedTask, type CreateRequest, createTask } from "./create.ts";
 import { readNewTask } from "./http-body.ts";
 
 export const batchRoute = (contract: NewTaskContract) =>
@@ -28,10 +30,19 @@ export const batchRoute = (contract: NewTaskContract) =>
     audit: { not: "Tasks are made by the thousand: a task says itself who made it." },
     ownBody: { content: { "application/json": batchInput(contract.schema) } },
     keepsSource: true,
-    answers: { 200: { is: "The outcome of each item.", schema: batchOutput } },
+    headers: {
+      prefer: z
+        .string()
+        .meta({ description: "`return=minimal`: of each task that was created only the id is shown." }),
+    },
+    answers: {
+      200: { is: "The outcome of each item.", schema: batchOutput, headers: ["preference-applied"] },
+    },
     async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
       const given = readItems(await readJsonBody(context));
       const request = { namespaceId, traceparent: traceparentOf(context), by, isOfMany: true };
+      const isMinimal = prefersMinimal(context);
+      const show = isMinimal ? showId : showTask;
       const items: BatchItem[] = [];
       const room = await findRoom(parts.store, namespaceId, limits, "tasks");
       const beyond = listBeyond(given, room);
@@ -40,7 +51,7 @@ export const batchRoute = (contract: NewTaskContract) =>
         const create = async ({ item, index }: Numbered) =>
           beyond.has(index)
             ? toRefused(limitExceeded("tasks", limits!.tasks!))
-            : await createItem(parts, item, request, contract);
+            : await createItem(parts, item, request, { contract, show });
         const made = await Promise.all(together.map(async (each) => refused ?? (await create(each))));
         for (const [at, { index }] of together.entries()) items[index] = made[at]!;
         // What comes after would wait for the database as long, one step after another.
@@ -48,7 +59,7 @@ export const batchRoute = (contract: NewTaskContract) =>
       }
       // Kept under a key, it would be the answer for a day.
       if (readIdempotencyKey(context) !== undefined) throwFailure(items);
-      return { status: 200, body: { items } };
+      return { status: 200, body: { items }, headers: isMinimal ? MINIMAL_APPLIED : {} };
     },
   });
 
@@ -113,15 +124,19 @@ function throwFailure(items: BatchItem[]): void {
 
 const isAway = (item: BatchItem) => "problem" in item && item.problem.code === "database_unavailable";
 
+type ShownTask = { task: ReturnType<typeof toWireCreated> } | { id: string };
+const showTask = (created: CreatedTask): ShownTask => ({ task: toWireCreated(created) });
+const showId = ({ task: { id } }: CreatedTask): ShownTask => ({ id });
+
 async function createItem(
   parts: ApiParts,
   item: JsonBody,
   request: Omit<CreateRequest, "body">,
-  contract: NewTaskContract,
+  { contract, show }: { contract: NewTaskContract; show(created: CreatedTask): ShownTask },
 ): Promise<BatchItem> {
   try {
     const created = await createTask(parts, { ...request, body: readNewTask(item) }, contract);
-    return { status: created.isDuplicate ? 200 : 201, task: toWireCreated(created) };
+    return { status: created.isDuplicate ? 200 : 201, ...show(created) };
   } catch (error) {
     return toRefused(toBellhopError(error, parts.log));
   }

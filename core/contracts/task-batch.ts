@@ -1,6 +1,6 @@
 /** Many tasks made by one request, each for itself: `POST /v1/tasks/batch`. */
 import { z } from "zod";
-import { examplesOf } from "./common.ts";
+import { examplesOf, idOutput } from "./common.ts";
 import { problemOutput } from "./problem.ts";
 import { createdTaskOutput } from "./task-output.ts";
 
@@ -15,9 +15,13 @@ export const batchInput = <Item extends z.ZodType>(item: Item) =>
 
 export const batchFrame = batchInput(z.unknown());
 
-const madeItem = z.object({
-  status: z.literal([201, 200]).meta({ description: "200: `dedup` found the task, and none was created." }),
-  task: createdTaskOutput,
+const madeStatus = z
+  .literal([201, 200])
+  .meta({ description: "200: `dedup` found the task, and none was created." });
+const madeItem = z.object({ status: madeStatus, task: createdTaskOutput });
+const minimalItem = z.object({
+  status: madeStatus,
+  id: idOutput.meta({ description: "The id of the task; with `Prefer: return=minimal`." }),
 });
 const refusedItem = z.object({
   status: z.int().meta({ description: "The status of the problem." }),
@@ -26,7 +30,7 @@ const refusedItem = z.object({
 
 export const batchOutput = z
   .object({
-    items: z.array(z.union([madeItem, refusedItem])).meta({
+    items: z.array(z.union([madeItem, minimalItem, refusedItem])).meta({
       description: "The outcome of each item, in order.",
     }),
   })

@@ -35,6 +35,10 @@ export const BULK: Statement[] = [
     BATCH,
     "one that is refused stops no other",
   ]),
+  held("a task that was created is shown by its id alone, in place of task", [
+    "api/http/preferences.test.ts",
+    "of each item of a batch only the id of its task is told, and what is wrong with one that is refused",
+  ]),
   held(`the first ${MAX_KEPT_FAILURES} of them are in failures`, [
     DRIVE,
     "counts all that failed, and keeps the first of them",
