@@ -30,8 +30,8 @@ export interface BenchSystem {
   startWorker(): Promise<void>;
   /** One worker at most, which goes as soon as it has nothing to do. */
   startAutoscaler(onEntry: (entry: LogEntry) => void): Promise<RoleProcess>;
-  /** Calls the API; throws on any answer but 2xx. */
-  call(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Calls the API; throws on any answer but 2xx. Undefined: that has no body. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<unknown>;
   stop(): Promise<void>;
 }
 
@@ -123,16 +123,16 @@ export async function startSystem(
         onEntry,
       ),
     sinkUrl: `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`,
-    async call(method, path, body) {
+    async call(method, path, body, headers = {}) {
       const { statusCode, body: answer } = await request(`${origin}${path}`, {
         method: method as "GET",
-        headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+        headers: { ...headers, authorization: `Bearer ${KEY}`, "content-type": "application/json" },
         body: body === undefined ? null : JSON.stringify(body),
         dispatcher: agent,
       });
       const text = await answer.text();
       if (statusCode >= 300) throw new Error(`${method} ${path} answered ${statusCode}: ${text}`);
-      return JSON.parse(text);
+      return text === "" ? undefined : JSON.parse(text);
     },
     async stop() {
       await Promise.all([worker, scheduler, api].map(({ stop }) => stop()));

@@ -1,6 +1,6 @@
 /** Jobs of a far future are made: each by itself from 64 callers, and a thousand at a time. */
 import { forEachConcurrently } from "../../stats.ts";
-import { BATCH, type Bellhop, createBatches, openBellhop } from "../bellhop.ts";
+import { BATCH, type Bellhop, createBatches, MINIMAL, openBellhop } from "../bellhop.ts";
 import { beginCosts } from "../costs.ts";
 import { findLibraries, type JobSystem } from "../job-systems.ts";
 import { type Entrant, type Measured, runRounds, WARM_UP_ROUNDS } from "../rounds.ts";
@@ -52,7 +52,7 @@ function tasksOf(work: string, bellhop: Bellhop): Entrant {
     await forEachConcurrently(
       count,
       CALLERS,
-      async () => void (await system.call("POST", "/v1/tasks", task)),
+      async () => void (await system.call("POST", "/v1/tasks", task, MINIMAL)),
     );
   };
   return {
