@@ -20,11 +20,11 @@ interface Backlog {
 export const wantsMoreSlots = ({ slots, hasBacklog, freeSlots }: Backlog & { freeSlots: number }): boolean =>
   hasBacklog && freeSlots < Math.min(slots * SHARE, CLAIM_BATCH);
 
-/** Whether `ended` runs, of those in the slots that are taken, wait for others to be recorded with. */
+/** Whether `ended` runs, of those `inWork`, wait for others to be recorded with. */
 export const wantsMoreEnds = ({
   slots,
   hasBacklog,
-  freeSlots,
+  inWork,
   ended,
-}: Backlog & { freeSlots: number; ended: number }): boolean =>
-  hasBacklog && ended < Math.min(slots * SHARE, slots - freeSlots, CLAIM_BATCH);
+}: Backlog & { inWork: number; ended: number }): boolean =>
+  hasBacklog && ended < Math.min(slots * SHARE, inWork, CLAIM_BATCH);

@@ -1,6 +1,6 @@
 /**
- * One run in its slot: begun → ended → recorded, or given back, or lost to another worker; then its slot is free. If
- * recording fails, the lease takes care of the run.
+ * One run: begun in its slot → ended, which frees the slot of one that was claimed → recorded; or given back, or lost to
+ * another worker. If recording fails, the lease takes care of the run.
  */
 import type { Clock } from "../core/clock.ts";
 import type { LazyAbort } from "../core/lazy-abort.ts";
@@ -71,6 +71,7 @@ export function createWork(parts: WorkParts): Work {
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
     if (way.stopped) passOn(way.stopped, mine.stop);
     let leaveRoom: (() => void) | undefined;
+    let leaveSlot = () => slots.release(1);
     let caller: MetCaller | undefined;
     const meetCaller: MeetCaller = async (apiId, request) => {
       caller = await callers?.meet(apiId, run.id, mine.stop.signal);
@@ -97,6 +98,8 @@ export function createWork(parts: WorkParts): Work {
       const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, given);
       mine.isEnded = true;
       endAttemptSpan(span, attempt);
+      // A caller's own share of the slots ends with the record.
+      if (attempt && !way.isDirect && !caller) leaveSlot = slots.beginRecording();
       if (attempt) await (caller ? caller.record(attempt, recordClaimed) : way.record(attempt));
       else if (isLost(mine)) metrics.dropped.inc();
       return attempt ? "recorded" : "given_back";
@@ -104,7 +107,7 @@ export function createWork(parts: WorkParts): Work {
       caller?.close();
       running.leave(mine);
       leaveRoom?.();
-      slots.release(1);
+      leaveSlot();
     }
   }
 

@@ -111,6 +111,27 @@ test("never works on more runs than it has slots, and comes to all", async (t) =
   }
 });
 
+test("the next run begins while the one before is being recorded", async (t) => {
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { slots: 1 });
+  const runIds = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
+  await ring(worker, ...runIds);
+  const [first] = await held.whenStarted(1);
+  const blocker = await store.pool.connect();
+  try {
+    await blocker.query("BEGIN");
+    await blocker.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE", [first!.runId]);
+    held.end(first!.runId);
+    const [, second] = await held.whenStarted(2);
+    assert.equal((await findRun(store, namespaceId, first!.runId))?.state, "running");
+    await blocker.query("COMMIT");
+    held.end(second!.runId);
+  } finally {
+    blocker.release();
+  }
+  for (const runId of runIds) await inState(runId, "succeeded");
+});
+
 test("a cancel rung by NOTIFY stops the attempt under way", async (t) => {
   const held = heldRunner();
   const worker = await openWorker(

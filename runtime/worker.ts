@@ -91,7 +91,7 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
     ...{ ...parts, running, ends },
     wantsMoreEnds: (ended) =>
       wantsMoreEnds({
-        ...{ slots: slots.total, freeSlots: slots.free(), hasBacklog: receiving.hasBacklog(), ended },
+        ...{ slots: slots.total, inWork: slots.inWork(), hasBacklog: receiving.hasBacklog(), ended },
       }),
   });
   const withInput = (runner: TaskRunner) => withLoadedSpec(runner, (run) => loadSpec(store, run), clock);

@@ -24,15 +24,16 @@ export interface AttemptWeather {
 interface EndedAttempt {
   mine: RunningAttempt;
   finished: FinishedAttempt;
+  leaveSlot(): void;
 }
 
 export function createAttempts(worker: Worker) {
   const { world, process, slots, running } = worker;
   const ended: EndedAttempt[] = [];
 
-  function leave(mine: RunningAttempt): void {
+  function leave(mine: RunningAttempt, leaveSlot: () => void): void {
     running.leave(mine);
-    slots.release(1);
+    leaveSlot();
     world.signal(process, "work");
     world.signal(process, "left");
   }
@@ -46,7 +47,7 @@ export function createAttempts(worker: Worker) {
     const { durationMs, fails } = drawAttempt(claimed, worker.attempts);
     if (!mine.stop.aborted) yield* restUntil(world.nowMs + durationMs, stopSignal);
     world.listener.ended(key);
-    if (isGivenUp(mine)) return leave(mine);
+    if (isGivenUp(mine)) return leave(mine, () => slots.release(1));
     mine.isEnded = true;
     const outcome = judge(mine, fails);
     const { run, task } = claimed;
@@ -55,7 +56,9 @@ export function createAttempts(worker: Worker) {
     ended.push({
       mine,
       finished: { ...key, permits: run.permits, verdict: decideVerdict(outcome, facts, now) },
+      leaveSlot: slots.beginRecording(),
     });
+    world.signal(process, "work");
     world.signal(process, "record");
   }
 
@@ -96,7 +99,7 @@ export function createAttempts(worker: Worker) {
         const batch = ended.splice(0);
         if (batch.length === 0) continue;
         const { wantedKeys, wakesScheduler } = yield* write(batch);
-        for (const { mine } of batch) leave(mine);
+        for (const { mine, leaveSlot } of batch) leave(mine, leaveSlot);
         if (wakesScheduler) world.notify("bellhop_schedule");
         try {
           yield* letGo(world, wantedKeys);
