@@ -10,6 +10,8 @@ export interface FileRun {
   concurrency: number;
   timeout?: number;
   testNamePatterns?: string[];
+  /** Of each file's process. */
+  execArgv: string[];
 }
 
 const interrupt = new AbortController();

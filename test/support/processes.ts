@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
+import { chooseProgram } from "./bundled.ts";
 import { COMPILE_CACHE } from "./compile-cache.ts";
 import { guardProcess } from "./process-guard.ts";
 import { createRecording } from "./recording.ts";
@@ -51,7 +52,10 @@ after(async () => {
 /** @param file from the root of the repository, `api/main.ts`, or absolute */
 export function startProcess(file: string, options: ProcessOptions = {}): RunningProcess {
   const { env = {}, args = [] } = options;
-  return startCommand(file, [process.execPath, ...NODE_FLAGS, file, ...args], { ...COMPILE_CACHE, ...env });
+  return startCommand(file, [process.execPath, ...NODE_FLAGS, chooseProgram(file), ...args], {
+    ...COMPILE_CACHE,
+    ...env,
+  });
 }
 
 /**

