@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
 import type { Json } from "../json.ts";
 import { JsonSource } from "../json-source.ts";
-import { toJsonText } from "./json-text.ts";
+import { toJsonText, toStorableJson } from "./json-text.ts";
 import { openTestStore } from "./testing/test-store.ts";
 
 const { store } = await openTestStore(createTestDatabase);
@@ -61,6 +61,26 @@ test("any mixture of the dangerous pieces is text that jsonb takes", async () =>
   const mixtures = pieces.flatMap((a) => pieces.flatMap((b) => pieces.map((c) => `${a}${b}${c}`)));
   const expected = mixtures.map((text) => text.toWellFormed().replaceAll(NUL, "\ufffd"));
   assert.deepEqual(await roundTrip(mixtures), expected);
+});
+
+test("of JSON as its author wrote it lone halves become the replacement character, in either case, and pairs stay", async () => {
+  const cases: [string, string][] = [
+    ["\\uD800", "\ufffd"],
+    ["\\uDe00!", "\ufffd!"],
+    ["\\uD83D\\uDE00", "😀"],
+    ["\\ud83d\\ude00", "😀"],
+    ["\\ud83d\\ud83D\\uDE00\\ude00", "\ufffd😀\ufffd"],
+    ["\\\\\\uD83D\\uDE00", "\\😀"],
+    ["\\\\ud83d\\ude00", "\\ud83d\ufffd"],
+    ["\\ud83d\\\\ude00\\u0000", "\ufffd\\ude00\ufffd"],
+    ['\\"\\u00e9\\uD800', '"é\ufffd'],
+  ];
+  for (const [written, expected] of cases) {
+    const { rows } = await store.pool.query<{ value: Json }>("SELECT $1::jsonb AS value", [
+      toStorableJson(`["${written}"]`),
+    ]);
+    assert.deepEqual(rows[0]!.value, [expected], written);
+  }
 });
 
 test("undefined is null", async () => {
