@@ -12,7 +12,7 @@ import { enqueueTaskRun } from "../../core/store/runs/enqueue.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
 import { parseJson } from "../bodies/body.ts";
-import { refuseUnstorable } from "../bodies/stored-text.ts";
+import { refuseUnstorable, refuseUnstorableSource } from "../bodies/stored-text.ts";
 import type { ApiParts } from "../environment.ts";
 import { joinTaskRun } from "../tasks/join-task-run.ts";
 import type { Enqueued, HookCall } from "./call-hooked-function.ts";
@@ -76,7 +76,11 @@ function toInput(type: TaskType, { type: contentType = "", body }: SentContent):
   }
   const value = parseJson(text);
   // For an http task JSON is kept and sent as its sender wrote it.
-  if (type === "http" && typeof value !== "string") return toGivenInput(field, new JsonSource(text));
+  if (type === "http" && typeof value !== "string") {
+    const source = new JsonSource(text);
+    refuseUnstorableSource(source, "");
+    return toGivenInput(field, source);
+  }
   refuseUnstorable(value, text);
   return toGivenInput(field, value);
 }

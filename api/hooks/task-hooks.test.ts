@@ -116,6 +116,10 @@ test("what cannot be the task's input is refused, and makes no run", async () =>
   assertProblem(await send("a\u0000b", TEXT_HEADERS), 422, "invalid_input");
   assertProblem(await send("x".repeat(1_000_001), TEXT_HEADERS), 413, "body_too_large");
   assert.deepEqual(await api.countRows(), before);
+  const { send: sendHttp } = await openTask(HTTP_TASK);
+  const refused = await sendHttp('{"a":1e999999}');
+  assertProblem(refused, 422, "invalid_input");
+  assert.match(refused.body.detail, /The input holds a number that cannot be stored/);
 });
 
 test("a task that is over runs by its hook; one that is cancelled or removed does not", async () => {

@@ -10,7 +10,7 @@ import { toJsonText } from "../../core/store/json-text.ts";
 import { takeGivenInput } from "../../core/store/runs/plan-replay.ts";
 import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
 import type { JsonBody } from "../bodies/body.ts";
-import { refuseUnstorable } from "../bodies/stored-text.ts";
+import { refuseUnstorable, refuseUnstorableSource } from "../bodies/stored-text.ts";
 
 /** As for hooks, and for calls of a function's URL that wait in the queue. */
 export const MAX_REQUEST_BODY_BYTES = 1_000_000;
@@ -30,12 +30,13 @@ export async function chooseReplayInput(
   if (input === undefined) return takeGivenInput(run);
   if (isSentCallback(run)) throw invalidField("input", "a callback sends what it sent before: leave it out");
   const isRequested = run.taskId === null && isRequest(run.trigger);
-  // A body that is JSON is kept and sent as its author wrote it, whatever it holds.
+  // A body that is JSON is kept and sent as its author wrote it, whatever text it holds.
   const keepsText = run.type === "http" || isRequested;
   if (!keepsText || typeof input === "string") refuseUnstorable(body.value, body.text);
   const value =
     keepsText && typeof input !== "string" ? new JsonSource(findMemberText(body.text, "input")!) : input;
   if (isRequested) return toJsonText(replaceBody(run, value));
+  if (value instanceof JsonSource) refuseUnstorableSource(value, "input");
   if (run.taskId === null) return toJsonText(value);
   const field = OWN_JSON_FIELD[run.type];
   if (field === undefined) throw invalidField("input", OWN_JSON_HINT[run.type]);

@@ -175,6 +175,8 @@ test("an http task's replay sends the body that is given, to the letter, and so 
   assert.equal(((await specOf(third.id)) as { body?: unknown }).body, "plain");
   const { body: own } = await replay(tenant, runId);
   assert.equal(textOf(await specOf(own.id)), '{"of":"the task"}');
+  const refused = await tenant.call("POST", `/v1/runs/${runId}/replay`, { body: '{"input": [1e999999]}' });
+  assertProblem(refused, 422, "invalid_input", ["input"]);
 });
 
 test("the revision is the current one, the tag's that was asked for, or the same", async () => {

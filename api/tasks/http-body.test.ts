@@ -57,6 +57,30 @@ test("a change of the body keeps its text as well; a string stays a string", asy
   }
 });
 
+test("a number that the database does not take is refused with its field's name, in a task, a change and a run", async () => {
+  const tenant = await api.newTenant();
+  const made = await ask(tenant, "POST", "/v1/tasks", taskWith('{"a":1e131071,"b":"1e999999"}'));
+  assert.equal(made.status, 201, made.text);
+  const path = `/v1/tasks/${JSON.parse(made.text).id}`;
+  const before = await api.countRows();
+  for (const body of ['{"a":1e999999}', `[1.${"0".repeat(16_384)}]`, "-1E-20000"]) {
+    const items = `{"items":[${taskWith(body)}]}`;
+    const batch = await tenant.call("POST", "/v1/tasks/batch", { body: items });
+    assert.equal(batch.body.items[0].status, 422);
+    assert.equal(batch.body.items[0].problem.errors[0].field, "body");
+    for (const [method, at, sent] of [
+      ["POST", "/v1/tasks", taskWith(body)],
+      ["PATCH", path, `{"body":${body}}`],
+      ["POST", `${path}/run`, `{"body":${body}}`],
+    ] as const) {
+      const answer = await tenant.call(method, at, { body: sent });
+      assertProblem(answer, 422, "invalid_input", ["body"]);
+      assert.match(answer.body.detail, /holds a number that cannot be stored/);
+    }
+  }
+  assert.deepEqual(await api.countRows(), before);
+});
+
 test("under an idempotency key another text is another request", async () => {
   const tenant = await api.newTenant();
   const headers = { "idempotency-key": "order-1" };

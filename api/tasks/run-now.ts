@@ -14,7 +14,7 @@ import { findRun } from "../../core/store/runs/read.ts";
 import { findTask } from "../../core/store/tasks/read.ts";
 import { toGivenInput } from "../../core/store/tasks/spec-column.ts";
 import { type JsonBody, readJsonBody, validate } from "../bodies/body.ts";
-import { refuseUnstorable } from "../bodies/stored-text.ts";
+import { refuseUnstorable, refuseUnstorableSource } from "../bodies/stored-text.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { hashContent } from "../http/content-hash.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
@@ -133,9 +133,10 @@ async function readInput(
   const alien = given.find(({ field }) => field !== OWN_JSON_FIELD[type]);
   if (alien) throw invalidField(alien.field, OWN_JSON_HINT[type]);
   const { field, value, text } = given[0]!;
-  // JSON for an http task is kept and sent as its author wrote it, whatever it holds.
+  // JSON for an http task is kept and sent as its author wrote it, whatever text it holds.
   const keepsText = type === "http" && typeof value !== "string";
   if (!keepsText) refuseUnstorable(body.value, body.text);
   const sent = keepsText ? new JsonSource(text) : value;
+  if (sent instanceof JsonSource) refuseUnstorableSource(sent, field);
   return toGivenInput(field, sent, type === "http" && (await holdsSecrets(sent)));
 }

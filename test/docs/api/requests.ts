@@ -5,6 +5,7 @@ import { MAX_DRAIN_MS, MAX_DRAINED_BYTES } from "../../../api/edge/drain-answere
 import { EDGE_LIMITS } from "../../../api/edge/edge.ts";
 import { LONGEST_WAIT_MS } from "../../../api/http/shed-load.ts";
 import { assertProblem } from "../../../api/testing/problem.ts";
+import { MOST_DIGITS } from "../../../core/storable-number.ts";
 import { MAX_KEPT_ANSWER_BYTES } from "../../../core/store/kept-answers.ts";
 import { MAX_OPEN_ROWS } from "../../../core/store/runs/filter.ts";
 import { until } from "../../../core/store/testing/test-store.ts";
@@ -45,6 +46,14 @@ const opening: Statement[] = [
     "api/bodies/stored-text.test.ts",
     "text that cannot be stored is refused with its field's name, and nothing is written",
   ]),
+  held(
+    `with more than ${n(MOST_DIGITS.beforePoint)} digits before its point or ${n(MOST_DIGITS.afterPoint)} after it is a 422`,
+    [
+      "api/tasks/http-body.test.ts",
+      "a number that the database does not take is refused with its field's name",
+    ],
+    ["core/store/storable-number.test.ts", "what jsonb does not store is refused, and nothing else"],
+  ),
   held(
     "A function's result with such text fails as unrecordable_result, called directly or through the queue",
     ["test/system/failed-calls.test.ts", "whose result or error holds U+0000 is told as its run says"],
