@@ -27,6 +27,22 @@ test("a connection that breaks while it is lent out is reported, and ends nothin
   await store.close();
 });
 
+test("a connection whose statement was refused for what it holds is kept, another's is not", async () => {
+  const { store } = open();
+  const pool = store.plannedPool;
+  const findPid = async () => (await pool.query("SELECT pg_backend_pid() AS pid")).rows[0].pid;
+  const pid = await findPid();
+  const refused = { name: "refused", text: "SELECT $1::jsonb AS value" };
+  for (const value of ['{"a":1e999999}', '"\\u0000"', "{"]) {
+    await assert.rejects(() => pool.query({ ...refused, values: [value] }), /numeric|Unicode|json/);
+    assert.equal(await findPid(), pid);
+    assert.deepEqual((await pool.query({ ...refused, values: ["[1]"] })).rows, [{ value: [1] }]);
+  }
+  await assert.rejects(() => pool.query("SELECT nowhere"), { code: "42703" });
+  assert.notEqual(await findPid(), pid);
+  await store.close();
+});
+
 test("a session frozen inside a transaction is ended by the server", async () => {
   const { store } = open();
   const { rows } = await store.pool.query("SHOW idle_in_transaction_session_timeout");

@@ -4,6 +4,7 @@
  */
 import pg from "pg";
 import { isOwnSession, isStartupRefusal, NO_POOLER, type Pooling, probePooler } from "./pooling.ts";
+import { isRefusal } from "./refusal.ts";
 import { type SessionSettings, toStartupOptions, toStatements } from "./session-settings.ts";
 import { SharedSessionClient } from "./shared-session-client.ts";
 import { TimedClient } from "./timed-client.ts";
@@ -92,9 +93,10 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
     override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | undefined {
       const end = this.waits.begin();
       if (!callback) return (known ? this.lend() : findPooling().then(() => this.lend())).finally(end);
-      const answer: ConnectCallback = (...given) => {
+      const answer: ConnectCallback = (error, client, done) => {
         end();
-        callback(...given);
+        if (client) keepIfRefused(client);
+        callback(error, client, done);
       };
       const fail = (error: Error) => answer(error, undefined, () => {});
       if (known && this.planKeptMs === undefined) super.connect(answer);
@@ -146,6 +148,15 @@ export function createFittedPools(config: pg.PoolConfig): FittedPools {
       return pool;
     },
   };
+}
+
+/**
+ * `Pool.query` closes a connection whose statement failed, whatever for. Where that was refused for what it holds, the
+ * connection is as good as before, and another would have to plan anew.
+ */
+function keepIfRefused(client: pg.PoolClient): void {
+  const { release } = client;
+  client.release = (error) => release(isRefusal(error) ? undefined : error);
 }
 
 /** Where plans of named statements might be kept, they have no names: planned anew is slower, and never far off. */

@@ -7,6 +7,7 @@
  */
 import type { QueryScope } from "./database.ts";
 import type { WatchedPool } from "./fitted-pool.ts";
+import { isRefusal } from "./refusal.ts";
 
 export interface Gathering<Ask, Answer, Scope extends QueryScope = QueryScope> {
   /** Statements under way at once. */
@@ -21,9 +22,6 @@ export interface Gathering<Ask, Answer, Scope extends QueryScope = QueryScope> {
   /** In their order; all or none. What it is asked is not empty. */
   askAll(scope: Scope, asks: readonly Ask[]): Promise<Answer[]>;
 }
-
-/** Classes of errors that PostgreSQL refuses a statement with for what it holds: those of one ask alone. */
-const REFUSALS = /^(22|23)/;
 
 interface Gathered<Ask, Answer> {
   ask: Ask;
@@ -110,13 +108,13 @@ async function answerAll<Ask, Answer, Scope extends QueryScope>(
     const answers = await gathering.askAll(scope, asks);
     for (const [index, { answer }] of together.entries()) answer(answers[index]!);
   } catch (error) {
-    const isOnesFault = together.length > 1 && REFUSALS.test(String((error as { code?: unknown }).code));
+    const isOnesFault = together.length > 1 && isRefusal(error);
     if (isOnesFault) for (const half of halve(together)) await answerAll(scope, gathering, half);
     else for (const { refuse } of together) refuse(error);
   }
 }
 
-/** Whose fault it is, is found among a hundred in some ten statements. */
+/** Whose fault it is, is found among a hundred in some ten statements, among five hundred in some twenty. */
 function halve<Item>(items: readonly Item[]): [Item[], Item[]] {
   const middle = Math.ceil(items.length / 2);
   return [items.slice(0, middle), items.slice(middle)];
