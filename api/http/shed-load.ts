@@ -18,17 +18,9 @@ export function shedLoad(
   { longestWaitMs }: Pick<Store, "longestWaitMs">,
   { untaken }: Pick<Edge, "untaken">,
 ): MiddlewareHandler {
-  const isLate = () => longestWaitMs() > LONGEST_WAIT_MS;
-
-  /** While this process stood still it handed on no connection that had come back: those wait for it, not for the database. */
   async function goOnUnlessLate(next: Next): Promise<void> {
-    await nextTurn();
-    if (!isLate()) return await next();
-    throw new BusyError(
-      "overloaded",
-      "There are more requests than the database can handle in time; try again in a moment.",
-      RETRY_AFTER_SECONDS,
-    );
+    await refuseIfLate(longestWaitMs);
+    await next();
   }
 
   return (_context, next) => {
@@ -38,6 +30,23 @@ export function shedLoad(
         "Clients have too many unread bytes of responses from this API; try again in a moment.",
         RETRY_AFTER_SECONDS,
       );
-    return isLate() ? goOnUnlessLate(next) : next();
+    return isLate(longestWaitMs) ? goOnUnlessLate(next) : next();
   };
+}
+
+const isLate = (longestWaitMs: () => number) => longestWaitMs() > LONGEST_WAIT_MS;
+
+/**
+ * 503 where somebody has waited too long. While this process stood still it handed on no connection that had come back:
+ * those wait for it, not for the database.
+ */
+export async function refuseIfLate(longestWaitMs: () => number): Promise<void> {
+  if (!isLate(longestWaitMs)) return;
+  await nextTurn();
+  if (!isLate(longestWaitMs)) return;
+  throw new BusyError(
+    "overloaded",
+    "There are more requests than the database can handle in time; try again in a moment.",
+    RETRY_AFTER_SECONDS,
+  );
 }

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "../../core/json.ts";
+import { longestWaitOfManyMs } from "../../core/store/tasks/create.ts";
+import { until, untilBlocked } from "../../core/store/testing/test-store.ts";
+import { LONGEST_WAIT_MS } from "../http/shed-load.ts";
 import { openApi, type TestCaller } from "../testing/open-api.ts";
 import { assertProblem } from "../testing/problem.ts";
 
@@ -72,6 +75,32 @@ test("a thousand items are taken; one more, none, and what is no batch are refus
   assertProblem(other, 422, "invalid_input");
   assert.equal(other.body.errors[0].field, "dryRun");
   assert.deepEqual(await api.countRows(), before);
+});
+
+test("batches that wait for a row that somebody holds keep another batch out, and nobody else", async (t) => {
+  const [held, free] = [await api.newTenant(), await api.newTenant()];
+  const holder = await api.store.pool.connect();
+  await holder.query("BEGIN");
+  await holder.query("SELECT FROM namespaces WHERE id = $1 FOR UPDATE", [held.namespaceId]);
+  const items = Array<Json>(11).fill(HTTP);
+  const waiting = [create(held, items)];
+  await untilBlocked(api.store);
+  waiting.push(create(held, items));
+  await untilBlocked(api.store, 2);
+  waiting.push(create(held, items));
+  await until(async () => longestWaitOfManyMs() > 0 || undefined);
+  const now = performance.now.bind(performance);
+  const later = t.mock.method(performance, "now", () => now() + LONGEST_WAIT_MS + 1);
+  assert.equal((await free.call("POST", "/v1/tasks", { body: HTTP })).status, 201);
+  assert.equal((await create(free, items.slice(1))).body.items[0].status, 201);
+  const refused = await create(free, items);
+  assertProblem(refused, 503, "overloaded");
+  assert.equal(refused.headers.get("retry-after"), "2");
+  later.mock.restore();
+  await holder.query("COMMIT");
+  holder.release();
+  for (const { body } of await Promise.all(waiting)) assert.equal(body.items[10].status, 201);
+  assert.equal((await create(free, items)).status, 200);
 });
 
 test("a batch that is sent again under its key makes nothing, and is answered the same; another one is refused", async () => {

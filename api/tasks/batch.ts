@@ -9,6 +9,7 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { findMemberText, listElementTexts } from "../../core/json-source.ts";
 import { toProblem } from "../../core/problem.ts";
 import { findRoom, limitExceeded } from "../../core/store/namespace-limits.ts";
+import { longestWaitOfManyMs } from "../../core/store/tasks/create.ts";
 import { type JsonBody, readJsonBody } from "../bodies/body.ts";
 import type { ApiParts } from "../environment.ts";
 import { hashContent } from "../http/content-hash.ts";
@@ -16,6 +17,7 @@ import { readIdempotencyKey } from "../http/idempotency.ts";
 import { MINIMAL_APPLIED, prefersMinimal } from "../http/prefers-minimal.ts";
 import { toBellhopError, toInputError } from "../http/problem.ts";
 import { defineRoute } from "../http/route.ts";
+import { refuseIfLate } from "../http/shed-load.ts";
 import { traceparentOf } from "../http/trace-requests.ts";
 import { type CreatedTask, type CreateRequest, createTask } from "./create.ts";
 import { readNewTask } from "./http-body.ts";
@@ -40,7 +42,10 @@ export const batchRoute = (contract: NewTaskContract) =>
     },
     async handle({ parts, context, owner: { namespaceId, keyId: by, limits } }) {
       const given = readItems(await readJsonBody(context));
-      const request = { namespaceId, traceparent: traceparentOf(context), by, isOfMany: true };
+      const isOfMany = given.length > MOST_OF_FEW;
+      // Batches that wait for each other keep nobody else out, so whoever comes with one more is refused here.
+      if (isOfMany) await refuseIfLate(longestWaitOfManyMs);
+      const request = { namespaceId, traceparent: traceparentOf(context), by, isOfMany };
       const isMinimal = prefersMinimal(context);
       const show = isMinimal ? showId : showTask;
       const items: BatchItem[] = [];
@@ -75,6 +80,9 @@ interface Numbered {
   index: number;
   item: JsonBody;
 }
+
+/** Items of a batch that has no more go with single POSTs, and as soon as they. */
+const MOST_OF_FEW = 10;
 
 /**
  * Plain items are made together, so many at a time: those share the statements that make them. Between, other requests get

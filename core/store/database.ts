@@ -72,6 +72,7 @@ export interface StoreSettings {
   onError(error: Error): void;
 }
 
+/** As many as statements that make tasks are under way at once: two of single ones, two of many (tasks/create.ts). */
 const PLANNED_CONNECTIONS = 4;
 const LEASE_CONNECTIONS = 2;
 /** A renewal that has no answer by then is sent anew on another connection, before the lease runs out. */

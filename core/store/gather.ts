@@ -8,6 +8,7 @@
 import type { QueryScope } from "./database.ts";
 import type { WatchedPool } from "./fitted-pool.ts";
 import { isRefusal } from "./refusal.ts";
+import type { Waits } from "./waits.ts";
 
 export interface Gathering<Ask, Answer, Scope extends QueryScope = QueryScope> {
   /** Statements under way at once. */
@@ -19,6 +20,11 @@ export interface Gathering<Ask, Answer, Scope extends QueryScope = QueryScope> {
   mostWeight: number;
   /** What it may have to wait for: it goes together with those alone that wait for the same. Left out: all go together. */
   laneOf?(ask: Ask): string;
+  /**
+   * Where who waits to be asked for is counted. Left out: with those who wait for a connection of the pool, or nowhere where
+   * there are lanes.
+   */
+  waits?: Waits;
   /** In their order; all or none. What it is asked is not empty. */
   askAll(scope: Scope, asks: readonly Ask[]): Promise<Answer[]>;
 }
@@ -75,10 +81,14 @@ function gatherOf<Ask, Answer, Scope extends QueryScope>(
     schedule();
   }
 
+  function beginWait(): (() => void) | undefined {
+    if (gathering.waits) return gathering.waits.begin();
+    return gathering.laneOf ? undefined : (scope.pool as Partial<WatchedPool>).beginWait?.();
+  }
+
   return (ask) =>
     new Promise((answer, refuse) => {
-      const endWait = gathering.laneOf ? undefined : (scope.pool as Partial<WatchedPool>).beginWait?.();
-      gathered.push({ ask, endWait, answer, refuse });
+      gathered.push({ ask, endWait: beginWait(), answer, refuse });
       schedule();
     });
 }

@@ -4,12 +4,13 @@ import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import type { TaskSpec } from "../../domain/task-spec.ts";
+import { JsonSource } from "../../json-source.ts";
 import type { Store } from "../database.ts";
 import { newId } from "../ids.ts";
 import { listRuns } from "../runs/read.ts";
 import { deployFunction, type GivenTask, httpTask } from "../testing/samples.ts";
 import { openTestStore, untilBlocked } from "../testing/test-store.ts";
-import { createTask, type NewTask } from "./create.ts";
+import { createTask, longestWaitOfManyMs, type NewTask } from "./create.ts";
 import { findTask } from "./read.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
@@ -47,10 +48,12 @@ test("one that is refused for whatever reason is refused alone", async () => {
   const namespaceId = await newNamespace();
   const functionId = await deployFunction(db, namespaceId, "greet");
   await createTask(store, { namespaceId, input: at({ key: "taken" }), now: NOW });
+  const body = new JsonSource('{"a":1e999999}');
   const refused: Record<string, Omit<NewTask, "now">> = {
     "23503": { namespaceId: newId(), input: at() },
     "23514": { namespaceId, input: at({ timeoutMs: -1 }) },
     "22003": { namespaceId, input: at({ timeoutMs: 1e12 }) },
+    "22003 in an array": { namespaceId, input: at({ spec: { ...at().spec, body } as TaskSpec }) },
     task_key_taken: { namespaceId, input: at({ key: "taken" }) },
   };
   const noFunction = { namespaceId, functionId: newId(), input: at(greeting("gone")) };
@@ -61,9 +64,11 @@ test("one that is refused for whatever reason is refused alone", async () => {
     { namespaceId, input: at({ key: "free" }) },
   ];
   const all = Array.from({ length: 60 }, (_, index) => {
-    const faulty = { 9: "23503", 20: "23514", 21: "22003", 40: "task_key_taken" }[index];
+    const faulty = { 9: "23503", 20: "23514", 21: "22003", 33: "22003 in an array", 40: "task_key_taken" }[
+      index
+    ];
     if (index === 50) return { given: noFunction, outcome: "23503" };
-    if (faulty !== undefined) return { given: refused[faulty]!, outcome: faulty };
+    if (faulty !== undefined) return { given: refused[faulty]!, outcome: faulty.split(" ")[0]! };
     return { given: sound[index === 3 ? 3 : index % 3]!, outcome: "made" };
   }).map(({ given, outcome }) => ({ given: { ...given, id: newId() }, outcome }));
   const outcomes = await makeAll(all.map(({ given }) => given));
@@ -73,6 +78,29 @@ test("one that is refused for whatever reason is refused alone", async () => {
   );
   for (const { given, outcome } of all)
     assert.deepEqual(await areThere(given.namespaceId, [given.id]), [outcome === "made"], outcome);
+});
+
+test("of many that one request makes those are refused alone that hold what cannot be stored", async () => {
+  const namespaceId = await newNamespace();
+  const faulty = new Map([
+    [7, at({ spec: { ...at().spec, body: new JsonSource('{"a":1e999999}') } as TaskSpec })],
+    [180, at({ timeoutMs: -1 })],
+    [181, at({ spec: { ...at().spec, body: new JsonSource("[1e-99999]") } as TaskSpec })],
+  ]);
+  const all = Array.from({ length: 250 }, (_, index) => ({
+    ...{ id: newId(), namespaceId, isOfMany: true },
+    input: faulty.get(index) ?? at({ name: `task ${index}` }),
+  }));
+  const codes: Record<number, string> = { 7: "22003", 180: "23514", 181: "22003" };
+  assert.deepEqual(
+    await makeAll(all),
+    all.map((_, index) => codes[index] ?? "made"),
+  );
+  const ids = all.map(({ id }) => id);
+  assert.deepEqual(
+    await areThere(namespaceId, ids),
+    all.map((_, index) => !faulty.has(index)),
+  );
 });
 
 test("each has what was given for it, whatever it has in common with the others", async () => {
@@ -169,9 +197,12 @@ test("who makes one task does not wait behind those who make many", async () => 
   many.push(make(heldId, true));
   await untilBlocked(store, 2);
   many.push(make(freeId, true));
+  assert.ok(longestWaitOfManyMs() > 0);
+  assert.equal(store.longestWaitMs(), 0, "who comes with one is not refused for that");
   await make(freeId, false);
   await holder.letGo();
   await Promise.all(many);
+  assert.equal(longestWaitOfManyMs(), 0);
   assert.equal((await listRuns(store, freeId, {}, { limit: 100 })).rows.length, 2);
 });
 

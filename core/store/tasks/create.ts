@@ -14,6 +14,7 @@ import { newId } from "../ids.ts";
 import { insertTaskRun } from "../runs/insert.ts";
 import type { StagedRun } from "../runs/staged-run.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
+import { createWaits, type Waits } from "../waits.ts";
 import { chooseInsert } from "./choose-insert.ts";
 import { beginExclusion } from "./exclusions.ts";
 import { findFirst } from "./first-instant.ts";
@@ -34,6 +35,10 @@ const GIVEN_FREE = `
     SELECT * FROM asked a WHERE a.function_id IS NULL OR a.function_id IN (SELECT h.id FROM held h)
   )`;
 
+/**
+ * Nobody reads `made`, so PostgreSQL runs the main part first: runs are written before the rows of their tasks. Nothing sees
+ * the one without the other, and foreign keys are checked at the end of the statement.
+ */
 const createText = (given: string, key: string, insertRun: string) => `
   WITH ${given}, made AS (
     INSERT INTO tasks (id, namespace_id, name, state, type, spec, function_id, schedule, anchor_at, next_run_at,
@@ -137,17 +142,26 @@ const MOST_OF_MANY = 500;
 /** The plan of its statement is kept. */
 type MakingScope = Pick<Store, "db" | "pool" | "plannedPool">;
 
-const createInserts = (most: number) =>
+/** Of both kinds together as many statements are under way as there are connections that keep plans (`PLANNED_CONNECTIONS`). */
+const createInserts = (settings: { most: number; waits?: Waits }) =>
   createGatherer<BornTask, InsertedRun | typeof LEFT, MakingScope>({
-    ...{ ...WEIGHT, most, atOnce: 2 },
+    ...{ ...WEIGHT, ...settings, atOnce: 2 },
     askAll: (scope, born) =>
       born.some(({ functionId }) => functionId !== null)
         ? insertFree(scope, born)
         : insertAll(scope.plannedPool, born),
   });
 
-/** Who makes one task does not wait behind those who make a thousand. */
-const [insertTogether, insertMany] = [createInserts(MOST), createInserts(MOST_OF_MANY)];
+const waitsOfMany = createWaits();
+/** How long who waits longest to be made, of those that are one of many, has waited; 0: nobody waits. */
+export const longestWaitOfManyMs = (): number => waitsOfMany.longestMs();
+
+/**
+ * Who makes one task does not wait behind those who make a thousand, nor is refused because those wait: their statements may
+ * wait for a row that somebody holds.
+ */
+const insertTogether = createInserts({ most: MOST });
+const insertMany = createInserts({ most: MOST_OF_MANY, waits: waitsOfMany });
 
 /** They wait for their function's row with one connection, and not with one of the few that keep plans. */
 const insertLeft = createGatherer<BornTask, InsertedRun>({
