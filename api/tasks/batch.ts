@@ -1,4 +1,5 @@
 /** `POST /v1/tasks/batch`: each item is made as `POST /v1/tasks` would make it, and one that is refused stops no other. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { IN_PLAIN_WORDS } from "../../core/contracts/plain-words.ts";
 import { type BatchItem, batchFrame, batchInput, batchOutput } from "../../core/contracts/task-batch.ts";
@@ -59,6 +60,8 @@ export const batchRoute = (contract: NewTaskContract) =>
             : await createItem(parts, item, request, { contract, show });
         const made = await Promise.all(together.map(async (each) => refused ?? (await create(each))));
         for (const [at, { index }] of together.entries()) items[index] = made[at]!;
+        // Where all were refused nothing has been waited for.
+        await nextTurn();
         // What comes after would wait for the database as long, one step after another.
         refused ??= made.find(isAway);
       }
