@@ -28,6 +28,8 @@ const refusedItem = z.object({
   problem: problemOutput,
 });
 
+const exampleTask = examplesOf(createdTaskOutput)[0] as z.input<typeof createdTaskOutput>;
+
 export const batchOutput = z
   .object({
     items: z.array(z.union([madeItem, minimalItem, refusedItem])).meta({
@@ -39,10 +41,11 @@ export const batchOutput = z
     examples: [
       {
         items: [
-          { status: 201, task: examplesOf(createdTaskOutput)[0] },
+          { status: 201, task: exampleTask },
           { status: 422, problem: examplesOf(problemOutput)[0] },
         ],
       },
+      { items: [{ status: 201, id: exampleTask.id }] },
     ],
   });
 export type BatchItem = z.input<typeof batchOutput>["items"][number];
