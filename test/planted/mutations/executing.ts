@@ -71,7 +71,7 @@ export const EXECUTING_MUTATIONS = {
   },
   "slots-stay-taken": {
     what: "A worker's slot is not given back when its run has ended",
-    edits: [{ file: "runtime/slots.ts", from: "      free += count;\n", to: "" }],
+    edits: [{ file: "runtime/slots.ts", from: "    free += count;\n", to: "" }],
     violates: ["on-time-afterwards", "nothing-stuck"],
     ...byModel(1),
   },
