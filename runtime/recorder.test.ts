@@ -261,7 +261,7 @@ test("a result nested too deeply to be written as JSON ends its run and no other
 
 test("in a backlog attempts wait for others: until there are enough, or a moment is over", async () => {
   const { recorder, clock, writes } = openRecorder((waiting) => waiting < 3);
-  const record = (attempts: FinishedAttempt[]) => void attempts.map(recorder.record);
+  const record = (attempts: FinishedAttempt[]) => void attempts.map((attempt) => recorder.record(attempt));
   record(many(2));
   await turn();
   assert.deepEqual(sizes(writes), []);

@@ -7,6 +7,7 @@
 import type { Clock } from "../core/clock.ts";
 import { UNRECORDABLE } from "../core/domain/run-errors.ts";
 import type { FinishedAttempt, FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";
+import { estimateBytes } from "./attempt-bytes.ts";
 import { GATHER_MS } from "./batch-in-backlog.ts";
 import { withFailureLine } from "./failure-line.ts";
 
@@ -14,8 +15,9 @@ export interface Recorder<A extends TriedAttempt = FinishedAttempt> {
   /**
    * Resolves once recorded, with what was recorded: the attempt, or what stands in its place where its content is
    * refused. With undefined where it was dropped, because the run was somebody else's by then.
+   * @param bytes by `estimateBytes`, where that has been asked already
    */
-  record(attempt: A): Promise<A | undefined>;
+  record(attempt: A, bytes?: number): Promise<A | undefined>;
   /** Resolves when nothing waits to be recorded. */
   flush(): Promise<void>;
 }
@@ -116,9 +118,9 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
   }
 
   return {
-    record(attempt) {
+    record(attempt, bytes = estimateBytes(attempt)) {
       return new Promise((resolve) => {
-        waiting.push({ attempt, bytes: estimateBytes(attempt), resolve });
+        waiting.push({ attempt, bytes, resolve });
         // What ends in the same turn of the event loop travels together.
         if (!isPumpSet) setImmediate(pumpSet);
         isPumpSet = true;
@@ -136,26 +138,6 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
       }
     },
   };
-}
-
-function estimateBytes({ verdict, logs, originalInput, record }: TriedAttempt): number {
-  const result = "result" in verdict ? jsonLength(verdict.result) : 0;
-  const input = originalInput === undefined ? 0 : jsonLength(originalInput);
-  return logs.reduce(
-    (sum, { message, fields }) => sum + message.length + jsonLength(fields) + 200,
-    result + input + jsonLength(record.error) + jsonLength(record.requests) + 200,
-  );
-}
-
-/** About as many as JSON.stringify makes; what is too deep for it is left to the write to refuse. */
-function jsonLength(value: unknown): number {
-  if (typeof value === "string") return value.length;
-  if (typeof value !== "object") return 10;
-  try {
-    return JSON.stringify(value).length;
-  } catch {
-    return 0;
-  }
 }
 
 /** The content is at fault (SQLSTATE classes data exception, integrity and program limit, or no JSON at all): again is in vain. */

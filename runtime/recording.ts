@@ -29,7 +29,7 @@ export interface RecordingParts {
 
 export interface Recording {
   /** Of a run that is in the table as running: what was recorded; undefined: it is somebody else's by now. */
-  recordRunning<A extends TriedAttempt>(attempt: A): Promise<A | undefined>;
+  recordRunning<A extends TriedAttempt>(attempt: A, bytes?: number): Promise<A | undefined>;
   /** Of a direct run that the table does not know: what was recorded; undefined: it was given up. */
   recordUnseen(run: FinishedDirectRun): Promise<FinishedDirectRun | undefined>;
   /** Resolves when nothing waits to be recorded, or to follow from it. */
@@ -60,8 +60,8 @@ export function createRecording(parts: RecordingParts): Recording {
     on,
   );
   return {
-    recordRunning: <A extends TriedAttempt>(attempt: A) =>
-      finishing.record(attempt) as Promise<A | undefined>,
+    recordRunning: <A extends TriedAttempt>(attempt: A, bytes?: number) =>
+      finishing.record(attempt, bytes) as Promise<A | undefined>,
     recordUnseen: (run) => inserting.record(run),
     async flush() {
       await Promise.all([finishing.flush(), inserting.flush()]);

@@ -17,9 +17,11 @@ export interface Slots {
   release(count: number): void;
   /**
    * Frees the slot of a run that has ended; what it returns is called when the run is recorded, or will not be. As many
-   * runs as there are slots are recorded outside them: those beyond keep theirs, so that nothing piles up.
+   * runs as there are slots are recorded outside them, and of those as many as hold less than `MOST_RECORDING_BYTES`.
+   * The others keep their slots, so that nothing piles up, until one outside is recorded and leaves them its place.
+   * @param bytes that the run keeps in memory until it is recorded
    */
-  beginRecording(): () => void;
+  beginRecording(bytes: number): () => void;
   /** Calls back after slots were taken. */
   onTake(callback: () => void): void;
   /** Calls back after slots were given back. */
@@ -28,12 +30,22 @@ export interface Slots {
   whenIdle(): Promise<void>;
 }
 
+/** That runs outside the slots keep in memory together; a single one may be larger. */
+export const MOST_RECORDING_BYTES = 8_000_000;
+
+interface EndedRun {
+  bytes: number;
+}
+
 /** @param room while it is full no slot is free */
 export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "onFree">): Slots {
   let free = total;
   let mostInWork = 0;
-  /** Runs that have ended, and have no slot any more. */
+  /** Runs that have ended, and have no slot any more; and what they keep. */
   let recording = 0;
+  let recordingBytes = 0;
+  /** Those that have ended and keep their slots, the first to end first. */
+  const keeping = new Set<EndedRun>();
   const callbacks: (() => void)[] = [];
   const takeCallbacks: (() => void)[] = [];
   let idleWaiters: (() => void)[] = [];
@@ -52,8 +64,31 @@ export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "on
     idleWaiters = [];
   }
 
-  function endRecording(): void {
-    recording -= 1;
+  const mayLeave = ({ bytes }: EndedRun) =>
+    recording === 0 || (recording < total && recordingBytes + bytes <= MOST_RECORDING_BYTES);
+
+  function leaveSlot(run: EndedRun): void {
+    recording += 1;
+    recordingBytes += run.bytes;
+    release(1);
+  }
+
+  /** One after another: a large one is not overtaken for ever by small ones. */
+  function leaveInTurn(): void {
+    for (const run of keeping) {
+      if (!mayLeave(run)) return;
+      keeping.delete(run);
+      leaveSlot(run);
+    }
+  }
+
+  function endRecording(run: EndedRun): void {
+    if (keeping.delete(run)) release(1);
+    else {
+      recording -= 1;
+      recordingBytes -= run.bytes;
+    }
+    if (keeping.size > 0) leaveInTurn();
     tellIdle();
   }
 
@@ -73,11 +108,11 @@ export function createSlots(total: number, room?: Pick<InputRoom, "isFull" | "on
       if (count > 0) for (const callback of takeCallbacks) callback();
     },
     release,
-    beginRecording() {
-      if (recording >= total) return () => release(1);
-      recording += 1;
-      release(1);
-      return endRecording;
+    beginRecording(bytes) {
+      const run = { bytes };
+      if (keeping.size === 0 && mayLeave(run)) leaveSlot(run);
+      else keeping.add(run);
+      return () => endRecording(run);
     },
     onTake: (callback) => void takeCallbacks.push(callback),
     onFree(callback) {

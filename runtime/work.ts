@@ -11,6 +11,7 @@ import type { Logger } from "../core/telemetry/log.ts";
 import type { WorkerMetrics } from "../core/telemetry/metrics/worker.ts";
 import type { Span } from "../core/telemetry/tracing.ts";
 import { type Runners, runAttempt } from "./attempt.ts";
+import { estimateBytes, estimateSpecBytes } from "./attempt-bytes.ts";
 import { type AttemptTracer, endAttemptSpan, runFields } from "./attempt-trace.ts";
 import type { CallerMeetings, MetCaller } from "./direct/caller-meetings.ts";
 import type { DirectWay } from "./direct/direct-calls.ts";
@@ -32,7 +33,7 @@ export interface WorkParts {
   room: InputRoom;
   running: RunningAttempts;
   /** Of a run that was claimed: what was recorded; undefined: it is somebody else's by now. */
-  recordClaimed(attempt: TriedAttempt): Promise<TriedAttempt | undefined>;
+  recordClaimed(attempt: TriedAttempt, bytes?: number): Promise<TriedAttempt | undefined>;
   /** Absent where no API can reach this worker. */
   callers?: Pick<CallerMeetings, "meet"> | undefined;
 }
@@ -48,7 +49,8 @@ export interface Work {
 interface Way {
   isDirect: boolean;
   http?: HttpCall;
-  record(attempt: TriedAttempt): Promise<unknown>;
+  /** @param bytes by `estimateBytes`, where they are known */
+  record(attempt: TriedAttempt, bytes?: number): Promise<unknown>;
   /** Aborted with an `AttemptStop` where the run must not go on. */
   stopped?: LazyAbort;
   isInTable(): boolean;
@@ -87,21 +89,20 @@ export function createWork(parts: WorkParts): Work {
       const waitedMs = Math.floor(clock.steadyMs() - askedMs);
       return { ...run, startedAt: new Date(run.startedAt.getTime() + waitedMs) };
     };
-    if (run.attempt === 1 && !way.isDirect) {
-      metrics.lateness.observe(
-        Math.max(run.startedAt.getTime() - (run.limitsFrom ?? run.scheduledFor).getTime(), 0) / 1_000,
-      );
-    }
     try {
       const begun = run.unloadedBytes === undefined ? run : await enter(run.unloadedBytes);
       const given = { http: way.http, meetCaller, span };
       const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, given);
       mine.isEnded = true;
       endAttemptSpan(span, attempt);
-      // A caller's own share of the slots ends with the record.
-      if (attempt && !way.isDirect && !caller) leaveSlot = slots.beginRecording();
-      if (attempt) await (caller ? caller.record(attempt, recordClaimed) : way.record(attempt));
-      else if (isLost(mine)) metrics.dropped.inc();
+      if (attempt && !way.isDirect && !caller) {
+        const bytes = estimateBytes(attempt);
+        leaveSlot = slots.beginRecording(bytes + estimateSpecBytes(run.spec));
+        await way.record(attempt, bytes);
+      } else if (attempt) {
+        // A caller's own share of the slots ends with the record.
+        await (caller ? caller.record(attempt, recordClaimed) : way.record(attempt));
+      } else if (isLost(mine)) metrics.dropped.inc();
       return attempt ? "recorded" : "given_back";
     } finally {
       caller?.close();
@@ -111,9 +112,15 @@ export function createWork(parts: WorkParts): Work {
     }
   }
 
+  function observeLateness({ startedAt, limitsFrom, scheduledFor }: ClaimedRun): void {
+    const lateMs = startedAt.getTime() - (limitsFrom ?? scheduledFor).getTime();
+    metrics.lateness.observe(Math.max(lateMs, 0) / 1_000);
+  }
+
   return {
     async runClaimed(run) {
       const span = traceAttempt(run, false);
+      if (run.attempt === 1) observeLateness(run);
       try {
         return await work(run, claimed, span);
       } catch (error) {

@@ -56,7 +56,7 @@ export function createAttempts(worker: Worker) {
     ended.push({
       mine,
       finished: { ...key, permits: run.permits, verdict: decideVerdict(outcome, facts, now) },
-      leaveSlot: slots.beginRecording(),
+      leaveSlot: slots.beginRecording(0),
     });
     world.signal(process, "work");
     world.signal(process, "record");
