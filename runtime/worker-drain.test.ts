@@ -17,6 +17,7 @@ import {
   db,
   heldRunner,
   inState,
+  lockRun,
   namespaceId,
   openWorker,
   ring,
@@ -183,6 +184,47 @@ test("a worker that retires says so, takes nothing more, and waits for what it h
   await worker.stop();
   assert.equal((await inState(long, "succeeded")).attempt, 1);
   await inState(late, "queued");
+});
+
+/** A worker of one slot: a run that has ended outside it and cannot be recorded, and one at work in it. */
+async function recordOutsideTheSlot(t: TestContext, drainMs: number) {
+  const held = heldRunner();
+  const worker = await openWorker(t, held.runner, { slots: 1, drainMs });
+  await ring(worker, await queueRun(store, namespaceId), await queueRun(store, namespaceId));
+  const [ended] = await held.whenStarted(1);
+  const locked = await lockRun(t, ended!.runId);
+  held.end(ended!.runId);
+  const [, atWork] = await held.whenStarted(2);
+  return { held, worker, locked, ended: ended!.runId, atWork: atWork!.runId };
+}
+
+test("a worker that retires waits for a run that is recorded outside its slots", async (t) => {
+  const { held, worker, locked, ended, atWork } = await recordOutsideTheSlot(t, 0);
+  let isRetired = false;
+  const retired = worker.retire().then(() => {
+    isRetired = true;
+  });
+  await until(async () => (await workerRow(worker.id))?.draining || undefined);
+  held.end(atWork);
+  await inState(atWork, "succeeded");
+  assert.equal(isRetired, false);
+  await locked.unlock();
+  await retired;
+  assert.equal((await findRun(store, namespaceId, ended))?.state, "succeeded");
+});
+
+test("a worker that stops gives back the run in its slot, and records the one outside", async (t) => {
+  const { held, worker, locked, ended, atWork } = await recordOutsideTheSlot(t, 0);
+  const stopping = worker.stop();
+  await inState(atWork, "queued");
+  await locked.unlock();
+  await stopping;
+  const [recorded, given] = await Promise.all(
+    [ended, atWork].map((runId) => findRun(store, namespaceId, runId)),
+  );
+  assert.deepEqual([recorded?.state, recorded?.attempts.length], ["succeeded", 1]);
+  assert.deepEqual([given?.state, given?.attempts.length], ["queued", 0]);
+  assert.equal(held.started[1]?.context.signal.aborted, true);
 });
 
 test("a queue that does not answer holds up no worker that stops: what it gives back is rung again by others", async (t) => {

@@ -21,6 +21,7 @@ import {
   fail,
   heldRunner,
   inState,
+  lockRun,
   namespaceId,
   openWorker,
   ring,
@@ -117,18 +118,12 @@ test("the next run begins while the one before is being recorded", async (t) => 
   const runIds = [await queueRun(store, namespaceId), await queueRun(store, namespaceId)];
   await ring(worker, ...runIds);
   const [first] = await held.whenStarted(1);
-  const blocker = await store.pool.connect();
-  try {
-    await blocker.query("BEGIN");
-    await blocker.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE", [first!.runId]);
-    held.end(first!.runId);
-    const [, second] = await held.whenStarted(2);
-    assert.equal((await findRun(store, namespaceId, first!.runId))?.state, "running");
-    await blocker.query("COMMIT");
-    held.end(second!.runId);
-  } finally {
-    blocker.release();
-  }
+  const locked = await lockRun(t, first!.runId);
+  held.end(first!.runId);
+  const [, second] = await held.whenStarted(2);
+  assert.equal((await findRun(store, namespaceId, first!.runId))?.state, "running");
+  await locked.unlock();
+  held.end(second!.runId);
   for (const runId of runIds) await inState(runId, "succeeded");
 });
 

@@ -109,6 +109,25 @@ export function heldRunner() {
   };
 }
 
+/** Keeps the run's row, so that it cannot be recorded, until the test says so, or ends. */
+export async function lockRun(t: TestContext, runId: string) {
+  const blocker = await store.pool.connect();
+  let isLocked = true;
+  const unlock = async () => {
+    if (!isLocked) return;
+    isLocked = false;
+    try {
+      await blocker.query("ROLLBACK");
+    } finally {
+      blocker.release();
+    }
+  };
+  t.after(unlock);
+  await blocker.query("BEGIN");
+  await blocker.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE", [runId]);
+  return { unlock };
+}
+
 /** The run once it is in this state. */
 export const inState = (runId: string, state: string) =>
   until(async () => {
