@@ -128,6 +128,37 @@ test("each run of a claim has its own task's policy, whatever the others have, a
   }
 });
 
+/** A store that shows the rows with which the database answered a claim that took runs. */
+function watchClaims() {
+  const answers: { id: string | null; policy_texts: object | null; told: { common?: unknown } | null }[][] =
+    [];
+  const query = async (statement: string) => {
+    const answer = await store.plannedPool.query(statement);
+    if (answer.rows.some(({ id }) => id !== null)) answers.push(structuredClone(answer.rows));
+    return answer;
+  };
+  const plannedPool = Object.create(store.plannedPool, { query: { value: query } });
+  return { watched: { ...store, plannedPool } as typeof store, answers };
+}
+
+test("a claim writes a policy once that its tasks have in common, and the texts of others", async () => {
+  const namespaceId = await newNamespace();
+  const workerId = await makeWorker(db);
+  await deployFunction(db, namespaceId, "report");
+  const { watched, answers } = watchClaims();
+  const hasOwnTexts = async (given: Parameters<typeof queueRun>[2][]) => {
+    const ids = await Promise.all(given.map((some) => queueRun(store, namespaceId, some)));
+    ids.push(await queueInvocation(store, namespaceId, "report"));
+    assert.equal((await claimDue(watched, workerId, ids.length, 0)).length, ids.length);
+    const rows = answers.at(-1)!;
+    return ids.map((id) => rows.find((row) => row.id === id)!.policy_texts !== null);
+  };
+  // A call has no task, and no texts. Timeouts have their own column.
+  assert.deepEqual(await hasOwnTexts([{}, { timeoutMs: 1_000 }, {}]), [false, false, false, false]);
+  const [first, other, second, call] = await hasOwnTexts([{}, { ttlMs: 60_000 }, {}]);
+  assert.deepEqual([first, second, call], [!other, !other, false], "which one is told once is left open");
+});
+
 test("nobody claims before the instant; the early run says how long it waits", async () => {
   const namespaceId = await newNamespace();
   const workerId = await makeWorker(db);

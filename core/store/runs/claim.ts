@@ -22,7 +22,7 @@ import {
   TAKE_PERMITS,
   WANTED_PERMITS,
 } from "../limits/permits.ts";
-import { type CommonPolicy, withCommonPolicy } from "../tasks/policy-columns.ts";
+import { type PolicyTexts, withCommonPolicy, writePolicyTexts } from "../tasks/policy-columns.ts";
 import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts";
 import {
   type BriefClaimRow,
@@ -75,7 +75,7 @@ const claim = ({ ctes, columns = "" }: Search, start: string) => `
     "(SELECT) AS one LEFT JOIN taken k ON true",
     `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN json_build_object(
       'limited', (SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free),
-      'common', (SELECT json_build_object('policy', policy::text, 'retry', retry::text) FROM common)${columns}) END AS told`,
+      'common', (SELECT ${writePolicyTexts("policy", "retry")} FROM common)${columns}) END AS told`,
   )}`;
 
 /** What a claim does for limits, by what its store expects of them. */
@@ -147,7 +147,7 @@ type AnsweredRow = (BriefClaimRow | { id: null }) & { told: Told | null };
 interface Told {
   limited: LimitedRun[] | null;
   /** The policy of the runs whose rows have none, and have a task. */
-  common: CommonPolicy | null;
+  common: PolicyTexts | null;
   hasBacklog?: boolean;
   visited?: number;
   lastNamespaceId?: string | null;

@@ -16,30 +16,40 @@ export const JOINED_POLICY =
   "t.policy::text AS policy, t.retry::text AS retry, t.timeout_ms AS task_timeout_ms, t.dead_letter";
 
 /** Whether a task `t` has the policy of the row `common`, byte for byte: then its texts are not written again. */
-const IS_COMMON = "record_image_eq(ROW(t.policy, t.retry), (SELECT ROW(policy, retry) FROM common))";
+const IS_COMMON = "(SELECT ROW(policy, retry) FROM common) *= ROW(t.policy, t.retry)";
 
-/** `JOINED_POLICY` where a CTE `common` holds the `policy` and `retry` of one of the tasks: null where another has the same. */
-export const UNCOMMON_POLICY = `CASE WHEN NOT ${IS_COMMON} THEN t.policy::text END AS policy,
-    CASE WHEN NOT ${IS_COMMON} THEN t.retry::text END AS retry, t.timeout_ms AS task_timeout_ms, t.dead_letter`;
+/** `JOINED_POLICY` where a CTE `common` holds the `policy` and `retry` of one of the tasks: texts of others than that alone. */
+export const UNCOMMON_POLICY = `
+  CASE WHEN t.id IS NOT NULL AND NOT (${IS_COMMON}) THEN ${writePolicyTexts("t.policy", "t.retry")} END AS policy_texts,
+  t.timeout_ms AS task_timeout_ms, t.dead_letter`;
 
-/** What that CTE holds. */
-export interface CommonPolicy {
+/** JSON of `PolicyTexts`. */
+export function writePolicyTexts(policy: string, retry: string): string {
+  return `json_build_object('policy', ${policy}::text, 'retry', ${retry}::text)`;
+}
+
+/** Both as the database wrote them: whoever has read the same texts reads them no more. */
+export interface PolicyTexts {
   policy: string;
   retry: string;
 }
 
-/** `UNCOMMON_POLICY`. */
-export type UncommonPolicy =
-  | JoinedPolicy
-  | { policy: null; retry: null; task_timeout_ms: number; dead_letter: boolean };
+/** `UNCOMMON_POLICY`: of a run without a task, too, there are no texts. */
+export interface UncommonPolicy {
+  policy_texts: PolicyTexts | null;
+  task_timeout_ms: number | null;
+  dead_letter: boolean | null;
+}
+
+const WITHOUT_TASK = { policy: null, retry: null };
 
 /** Fills in what was told once. */
 export function withCommonPolicy<R extends UncommonPolicy>(
   row: R,
-  common: CommonPolicy | null,
+  common: PolicyTexts | null,
 ): R & JoinedPolicy {
-  if (common && row.policy === null && row.task_timeout_ms !== null) Object.assign(row, common);
-  return row as R & JoinedPolicy;
+  const ofTask = row.task_timeout_ms === null ? WITHOUT_TASK : common;
+  return Object.assign(row, row.policy_texts ?? ofTask) as R & JoinedPolicy;
 }
 
 /** `JOINED_POLICY`; nulls where a run has no task. */
@@ -52,7 +62,10 @@ export const fromPolicyColumns = ({ policy, retry, timeout_ms, dead_letter }: Po
 
 /** Most tasks of an installation have one of a few policies: those that were read last, by their texts. */
 const known = new Map<string, TaskPolicy>();
-/** The one that was read last: runs that come together mostly have the same. */
+/**
+ * The one that was read last: runs that come together mostly have the same. To compare texts with themselves costs
+ * nothing, to look up what they make together a microsecond for each run.
+ */
 let last: { row: WrittenPolicy; read: TaskPolicy } | undefined;
 const MOST_KNOWN = 1_000;
 const LONGEST_KNOWN_CHARS = 2_000;
