@@ -108,6 +108,8 @@ export class Arena {
     const cluster = await startCluster({
       schedulers: 1,
       workers: 1,
+      // What SECURITY.md promises is promised of these.
+      isFromSource: true,
       env: { EGRESS_ALLOW: `${ALLOWED_ADDRESS}/32`, BELLHOP_API_KEY: key, BELLHOP_TEST_CANARY: canary },
     });
     const { api, databaseUrl, workers } = cluster;

@@ -90,6 +90,7 @@ function startWorkload(manifests: readonly Manifest[], { spec }: Workload): Runn
   assert.equal(node, "node");
   return startProcess(file!, {
     args: more,
+    isFromSource: true,
     env: replaceOutside(environmentOf(manifests, spec.containers[0]!)),
   });
 }

@@ -33,6 +33,8 @@ export interface ProcessOptions {
   /** Exactly its environment; PATH and the cache of compiled code alone are added. */
   env?: Record<string, string>;
   args?: string[];
+  /** Also in a run that has bundled the roles: where what users start is to be judged. */
+  isFromSource?: boolean;
 }
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -51,8 +53,9 @@ after(async () => {
 
 /** @param file from the root of the repository, `api/main.ts`, or absolute */
 export function startProcess(file: string, options: ProcessOptions = {}): RunningProcess {
-  const { env = {}, args = [] } = options;
-  return startCommand(file, [process.execPath, ...NODE_FLAGS, chooseProgram(file), ...args], {
+  const { env = {}, args = [], isFromSource = false } = options;
+  const program = isFromSource ? file : chooseProgram(file);
+  return startCommand(file, [process.execPath, ...NODE_FLAGS, program, ...args], {
     ...COMPILE_CACHE,
     ...env,
   });

@@ -45,6 +45,8 @@ export interface ClusterOptions {
   reachDatabase?(url: string): Promise<Record<string, string>>;
   /** The API's program; default the real one. */
   apiFile?: string;
+  /** Its roles run from their sources, as users start them, also in a run that has bundled them. */
+  isFromSource?: boolean;
 }
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
@@ -67,8 +69,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ...options.env,
     ...(await options.reachDatabase?.(database.url)),
   };
+  const { isFromSource = false } = options;
   const startRole = async (file: string, more: Record<string, string> = {}) => {
-    const role = startProcess(file, { env: { ...env, ...more } });
+    const role = startProcess(file, { env: { ...env, ...more }, isFromSource });
     await role.waitForLine(/"msg":"\w+ started"/);
     return role;
   };
