@@ -13,7 +13,8 @@ import { parseArgs } from "node:util";
 import { messageOf } from "../core/errors.ts";
 import { findKafkaSupport } from "./kafka/broker.ts";
 import type { FileRun } from "./run-files.ts";
-import { makeBundles } from "./support/bundles.ts";
+import { LOAD_PACKAGES } from "./support/bundled.ts";
+import { provideBundles } from "./support/bundles.ts";
 import { COMPILE_CACHE } from "./support/compile-cache.ts";
 import { orderFiles } from "./support/file-order.ts";
 import { guardProcess } from "./support/process-guard.ts";
@@ -24,7 +25,6 @@ import { provideKustomize } from "./tools/kustomize.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const FOLDERS = "{api,cli,console,core,functions,runtime,scheduler,standalone,test}";
-const PACKAGES_HOOK = join(import.meta.dirname, "support", "bundled-packages.ts");
 /** More than the two cores of a usual machine: many tests of whole systems wait most of their time. */
 const FILES_AT_ONCE = 4;
 /** Ends what hangs; a machine that is several times as slow as usual is not to reach it. */
@@ -36,7 +36,8 @@ Runs the tests (*.test.ts) on a PostgreSQL of their own and, where there is one,
 
   --unit          only the tests that stand beside the code, without Kafka
   --bundled       roles start from bundles of their sources, and test files load Kysely as one module, as they do where
-                  no files are chosen: it takes less processor time, and traces of roles lead into .cache/bundles
+                  all tests run, without --name: it takes less processor time, and traces of roles lead into
+                  .cache/bundles
   --name REGEX    only tests whose name matches
   --strict        fail when cases cannot run for want of a tool (Kafka: java and mvn; manifests: kustomize or go;
                   Compose: go; containers: those and root on Linux; monitoring: prometheus or apt-get; poolers:
@@ -81,7 +82,7 @@ function parseCommand(args: string[]): Command | "help" {
   ).sort();
   return {
     files: selectFiles(all, positionals),
-    isBundled: values.bundled || (positionals.length === 0 && !values.unit),
+    isBundled: values.bundled || (positionals.length === 0 && !values.unit && values.name === undefined),
     ...(values.name !== undefined && { name: values.name }),
     strict: values.strict || process.env["BELLHOP_TEST_STRICT"] === "1",
     unit: values.unit,
@@ -172,7 +173,7 @@ async function runNode(
     // As many cases as somebody asked for take as long as they take.
     ...(command.draws.BELLHOP_TEST_CASES === undefined && { timeout: TEST_TIMEOUT_MS }),
     ...(command.name !== undefined && { testNamePatterns: [command.name] }),
-    execArgv: command.isBundled ? [`--import=${PACKAGES_HOOK}`] : [],
+    execArgv: env["TEST_BUNDLES"] === undefined ? [] : [LOAD_PACKAGES],
   };
   const args = ["--disable-warning=TimeoutNegativeWarning", "test/run-files.ts", JSON.stringify(run)];
   const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: "inherit" });
@@ -206,7 +207,7 @@ async function main(): Promise<number> {
       provideDatabase(interrupt.signal),
       provideKafka(command),
       // Whoever tries a few files reads their traces: they and the roles run from the sources.
-      command.isBundled ? makeBundles() : {},
+      command.isBundled ? provideBundles(command.strict) : {},
       prepareKustomize(command),
       prepareChromium(command),
     ]);

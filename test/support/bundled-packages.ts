@@ -6,7 +6,7 @@
 import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { PACKAGES } from "./bundled.ts";
+import { LOAD_PACKAGES, PACKAGES } from "./bundled.ts";
 
 const folder = process.env["TEST_BUNDLES"];
 if (folder !== undefined) {
@@ -22,5 +22,5 @@ if (folder !== undefined) {
 process.execArgv.splice(
   0,
   process.execArgv.length,
-  ...process.execArgv.filter((flag) => !flag.endsWith(import.meta.filename)),
+  ...process.execArgv.filter((flag) => flag !== LOAD_PACKAGES),
 );

@@ -13,6 +13,9 @@ export const ROLES: readonly string[] = [
 /** As they are imported: all that lead to the same modules, which must not come twice. */
 export const PACKAGES: readonly string[] = ["kysely", "kysely/migration"];
 
+/** A flag for the processes of test files. A URL: the path of a checkout may have a # or a %. */
+export const LOAD_PACKAGES = `--import=${new URL("bundled-packages.ts", import.meta.url).href}`;
+
 /** In the folder of bundles. */
 export const bundleOf = (file: string): string => file.replace(/\.ts$/, ".js");
 
