@@ -74,8 +74,10 @@ async function replaceFile({ path, contents }: OutputFile): Promise<void> {
 /** Not where it is quoted: some sources are about sources. */
 const OF_A_MODULE = /(?<!["'`])import\.meta\.(url|main)\b/g;
 
+const UNKNOWN_OF_A_MODULE = /(?<!["'`])import\.meta\.(?!url\b|main\b)\w+/;
+
 /** Sources find what lies beside them by `import.meta.url`; and one role in the bundle of another is not its main module. */
-const adaptSources: Plugin = {
+export const adaptSources: Plugin = {
   name: "adapt-sources",
   setup({ onLoad }) {
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
@@ -85,6 +87,13 @@ const adaptSources: Plugin = {
         main: `(import.meta.main && import.meta.filename.endsWith(${JSON.stringify(own)}))`,
       };
       const source = await readFile(path, "utf8");
+      const [unknown] = source.match(UNKNOWN_OF_A_MODULE) ?? [];
+      if (unknown !== undefined)
+        return {
+          errors: [
+            { text: `${unknown} would be the bundle's: take import.meta.url, or replace it here, too` },
+          ],
+        };
       const contents = source.replace(OF_A_MODULE, (_, name: keyof typeof adapted) => adapted[name]);
       return { contents, loader: "ts" };
     });
