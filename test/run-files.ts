@@ -49,7 +49,7 @@ async function* leaveOutInterrupted(all: AsyncIterable<TestEvent>) {
     if (!isFile || !interrupt.signal.aborted) yield event;
   }
 }
-const report = events.compose(leaveOutInterrupted).compose(spec);
+const report = events.compose(leaveOutInterrupted).pipe(new spec());
 // A file that does not heed its signal is not waited for.
 report.on("end", () => {
   if (interrupt.signal.aborted) process.exit();
