@@ -9,12 +9,10 @@ const workerOutput = z
     pid: z.int(),
     since: instantOutput,
     slots: z.int(),
-    free: z
-      .int()
-      .meta({
-        description:
-          "The slots less the runs that are not recorded yet, as last reported, at most a second ago.",
-      }),
+    free: z.int().meta({
+      description:
+        "The slots less the runs that are not recorded yet, as last reported, at most a second ago.",
+    }),
     receive: z.string().meta({ description: "How it receives runs: the setting WORKER_RECEIVE." }),
     draining: z.boolean(),
   })
