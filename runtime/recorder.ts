@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../core/clock.ts";
 import { UNRECORDABLE } from "../core/domain/run-errors.ts";
+import { isRefusal } from "../core/store/refusal.ts";
 import type { FinishedAttempt, FinishReport, TriedAttempt } from "../core/store/runs/finish.ts";
 import { estimateBytes } from "./attempt-bytes.ts";
 import { GATHER_MS } from "./batch-in-backlog.ts";
@@ -75,13 +76,13 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
         return;
       } catch (error) {
         on.failed(error);
-        if (isRefusal(error) && batch.length > 1) {
+        if (isContentRefused(error) && batch.length > 1) {
           const half = Math.ceil(batch.length / 2);
           await writeBatch(batch.slice(0, half));
           return await writeBatch(batch.slice(half));
         }
-        if (isRefusal(error)) attempts = attempts.map(withoutContent<A>);
-        if (!isRefusal(error) || tries > 0)
+        if (isContentRefused(error)) attempts = attempts.map(withoutContent<A>);
+        if (!isContentRefused(error) || tries > 0)
           await clock.sleep(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]!);
       }
     }
@@ -140,10 +141,13 @@ export function createRecorder<A extends TriedAttempt = FinishedAttempt>(
   };
 }
 
+const PROGRAM_LIMIT = /^54\w{3}$/;
+
 /** The content is at fault (SQLSTATE classes data exception, integrity and program limit, or no JSON at all): again is in vain. */
-function isRefusal(error: unknown): boolean {
+function isContentRefused(error: unknown): boolean {
+  if (error instanceof RangeError || isRefusal(error)) return true;
   const { code } = error as { code?: unknown };
-  return error instanceof RangeError || (typeof code === "string" && /^(22|23|54)[0-9A-Z]{3}$/.test(code));
+  return typeof code === "string" && PROGRAM_LIMIT.test(code);
 }
 
 function withoutContent<A extends TriedAttempt>(attempt: A): A {
