@@ -1,6 +1,6 @@
 /**
  * Node's runner over files in the order they are given; `node --test` sorts them. As there, the status is 1 where a test
- * fails, and a signal ends the files that run, is told which, and what did not run counts as cancelled.
+ * fails; at a signal the files that run are named and ended, and those that did not run count as cancelled.
  */
 import { relative } from "node:path";
 import { run } from "node:test";

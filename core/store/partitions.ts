@@ -67,7 +67,7 @@ async function ensurePartitionsOf(parent: string, db: Db, now: Date): Promise<vo
   });
 }
 
-/** Columns of which a table has no statistics. Partitions that are made later do not inherit that. */
+/** The columns that a table keeps no statistics of. PostgreSQL does not pass that on to a new partition. */
 async function listUnmeasured(db: Db, table: string): Promise<string[]> {
   const { rows } = await sql<{ column: string }>`SELECT attname AS column FROM pg_attribute
     WHERE attrelid = ${table}::regclass AND attnum > 0 AND NOT attisdropped AND attstattarget = 0

@@ -1,8 +1,8 @@
 import { type Kysely, sql } from "kysely";
 
 /**
- * Tasks, events and lines are analyzed when more has come than one herd, and no statistics are made of JSON that no
- * condition compares, of runs neither. In a young database ANALYZE took as long as claiming the runs
+ * Tasks, events and lines are analyzed when more has come than one herd. No statistics are made of JSON that no
+ * condition compares, here or in runs. In a young database ANALYZE took as long as claiming the runs
  * (docs/performance.md). Finished runs are analyzed early still, for the order of their lists.
  *
  * Days that are over do not change, so they are not analyzed again and keep what they have: their lock, which whoever

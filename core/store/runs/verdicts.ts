@@ -2,7 +2,6 @@
  * Verdicts on their way into a statement: an array for each column that any of them has, and none for the others. Where
  * they came as one JSON text, PostgreSQL read each record twice, as a part of that text and as the value that it is.
  */
-
 import { toTextArray } from "../binary-array.ts";
 import { toJsonText } from "../json-text.ts";
 import { type TriedAttempt, toOthersRow, toVerdictRow } from "./finished-attempt.ts";
