@@ -128,11 +128,12 @@ describe("a call's body", () => {
 
   test("that does not come is refused, and holds nothing", async () => {
     const call = send(1_000_000);
+    const refused = assert.rejects(call.received, { code: "request_body_too_slow", status: 408 });
     call.send(1_000);
     await call.clock.advance(9_999);
     assert.equal(call.slow(), 0);
     await call.clock.advance(1);
-    await assert.rejects(call.received, { code: "request_body_too_slow", status: 408 });
+    await refused;
     assert.deepEqual([call.slow(), call.edge.bodies.held, call.clock.sleepers], [1, 0, 0]);
   });
 

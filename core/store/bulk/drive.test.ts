@@ -140,12 +140,15 @@ describe("bulk actions", () => {
     await holder.query("SELECT FROM task_runs_open WHERE id = $1 FOR UPDATE", [runId]);
     const driven = drive();
     await untilBlocked(store);
-    const aborting = abortBulk(store, namespaceId, id);
+    const refused = assert.rejects(abortBulk(store, namespaceId, id), {
+      code: "bulk_action_ended",
+      status: 409,
+    });
     await untilBlocked(store, 2);
     await holder.query("COMMIT");
     holder.release();
     assert.equal((await driven).state, "succeeded");
-    await assert.rejects(aborting, { code: "bulk_action_ended", status: 409 });
+    await refused;
     assert.deepEqual(await told(id), ["succeeded", 3, 0]);
   });
 

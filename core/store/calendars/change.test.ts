@@ -257,13 +257,13 @@ test("of calendars that are made at once no more stand than a namespace may have
     await putCalendar(store, namespaceId, `days-${made}`, [], () => MADE);
   const { making } = await inTransaction(store.pool, async ({ pool }) => {
     await pool.query("SELECT FROM namespaces WHERE id = $1 FOR NO KEY UPDATE", [namespaceId]);
-    const one = put(namespaceId, []);
+    const making = assert.rejects(put(namespaceId, []), refusedAs("too_many_calendars"));
     await untilBlocked(store);
     await pool.query(
       "INSERT INTO calendars (namespace_id, name, dates, content_id) VALUES ($1, 'last', '{}', gen_random_uuid())",
       [namespaceId],
     );
-    return { making: assert.rejects(one, refusedAs("too_many_calendars")) };
+    return { making };
   });
   await making;
   assert.equal((await listCalendars(store, namespaceId)).length, MAX_CALENDARS);
