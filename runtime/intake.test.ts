@@ -194,6 +194,20 @@ test("a bell that rings early is acknowledged at once and claimed at its instant
   assert.deepEqual(startedIds(), [bell.runId]);
 });
 
+test("bells of one instant that ring early, in whatever batches, share one timer and one claim", async () => {
+  const { intake, clock, claims, queue, startedIds } = openIntake(10);
+  const bells = [queue(15), queue(15), queue(15)];
+  const later = queue(16);
+  await intake.onBells(bells.slice(0, 2));
+  await clock.advance(5);
+  await intake.onBells([later, ...bells.slice(2)]);
+  assert.equal(clock.sleepers, 2);
+  await clock.advance(10);
+  assert.deepEqual(claims, [{ ids: idsOf(bells) }]);
+  await clock.advance(1);
+  assert.deepEqual(startedIds(), idsOf([...bells, later]));
+});
+
 test("a run that the table says is early is held until its instant, whatever its bell said", async () => {
   const { intake, clock, queue, startedIds } = openIntake(10);
   const { runId } = queue(300);

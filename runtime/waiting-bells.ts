@@ -1,6 +1,6 @@
 /**
- * Bells in the order in which they rang. States of a bell: early (a timer holds it) → waiting → handled. An early bell
- * counts as handled for the one who delivered it.
+ * Bells in the order in which they rang. States of a bell: early (a timer holds all of one millisecond) → waiting →
+ * handled. An early bell counts as handled for the one who delivered it.
  *
  * A run whose row is locked has one timer, however often it rings: held (the timer is set) → waiting, as a bell → held
  * for longer or, if its bell was handled otherwise, forgotten.
@@ -30,6 +30,9 @@ export interface WaitingBells {
   settleAll(): void;
 }
 
+/** Of a bell whose deliverer has been told. */
+const tellNobody = () => {};
+
 /** `onDue`: one that was early waits from now on. Once `ended`, no more become due. */
 export function createWaitingBells(
   clock: Clock,
@@ -38,20 +41,34 @@ export function createWaitingBells(
   onDue: () => void,
 ): WaitingBells {
   const waiting = new Set<WaitingBell>();
+  /** Runs by the instant (ms since 1970) from which their bells wait: those of a herd share one timer. */
+  const early = new Map<number, string[]>();
   const locked = new Map<string, { looks: number; isHeld: boolean }>();
 
   function wait(runId: string): Promise<void> {
     return new Promise((settle) => void waiting.add({ runId, settle }));
   }
 
-  function ring(runId: string): void {
+  function ring(runIds: string[]): void {
     if (ended.aborted) return;
-    void wait(runId);
+    for (const runId of runIds) waiting.add({ runId, settle: tellNobody });
     onDue();
   }
 
   function holdEarly(runId: string, waitMs: number): void {
-    if (waitMs <= longestMs) void clock.sleep(waitMs, ended).then(() => ring(runId));
+    if (waitMs > longestMs) return;
+    const dueMs = clock.now().getTime() + waitMs;
+    const others = early.get(dueMs);
+    if (others) {
+      others.push(runId);
+      return;
+    }
+    const runIds = [runId];
+    early.set(dueMs, runIds);
+    void clock.sleep(waitMs, ended).then(() => {
+      early.delete(dueMs);
+      ring(runIds);
+    });
   }
 
   function holdLocked(runId: string): void {
@@ -63,8 +80,17 @@ export function createWaitingBells(
     locked.set(runId, run);
     void clock.sleep(waitMs, ended).then(() => {
       run.isHeld = false;
-      ring(runId);
+      ring([runId]);
     });
+  }
+
+  function first(count: number): WaitingBell[] {
+    const bells: WaitingBell[] = [];
+    for (const bell of waiting) {
+      if (bells.length === count) break;
+      bells.push(bell);
+    }
+    return bells;
   }
 
   function settle(bells: Iterable<WaitingBell>): void {
@@ -84,7 +110,7 @@ export function createWaitingBells(
     },
     holdEarly,
     holdLocked,
-    first: (count) => [...waiting].slice(0, count),
+    first,
     settle,
     settleAll: () => settle([...waiting]),
   };
