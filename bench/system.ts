@@ -1,14 +1,11 @@
 /** The whole of Bellhop for one benchmark: a durable PostgreSQL, the roles as processes, a local HTTP server to call. */
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { Agent, request } from "undici";
-import { startEmbeddedPostgres } from "../standalone/embedded-postgres.ts";
+import { openPostgres } from "./own-postgres.ts";
 import { type LogEntry, type RoleProcess, startRole } from "./role-process.ts";
 
 export interface BenchSystem {
@@ -58,10 +55,7 @@ export async function startSystem(
   isExpected?: (entry: LogEntry) => boolean,
 ): Promise<BenchSystem> {
   await using opened = new AsyncDisposableStack();
-  const dataDir = await mkdtemp(join(tmpdir(), "bellhop-bench-"));
-  opened.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const postgres = await startEmbeddedPostgres({ dataDir });
-  opened.defer(() => postgres.stop());
+  const postgres = await openPostgres(opened, "bellhop-bench");
   const env: NodeJS.ProcessEnv = {
     PATH: process.env["PATH"],
     DATABASE_URL: postgres.url,

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { startEmbeddedPostgres } from "../../standalone/embedded-postgres.ts";
 import { freePorts } from "../../test/support/free-ports.ts";
+import { openPostgres } from "../own-postgres.ts";
 import type { CountedSystem } from "./costs.ts";
 import { type JobProcess, startJobProcess } from "./job-process.ts";
 import { withRoots } from "./own-processes.ts";
@@ -26,10 +26,7 @@ export interface JobLibrary {
 }
 
 async function openServer(opened: AsyncDisposableStack): Promise<{ url: string; db: pg.Pool }> {
-  const dataDir = await mkdtemp(join(tmpdir(), "bellhop-bench-peer-"));
-  opened.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const postgres = await startEmbeddedPostgres({ dataDir });
-  opened.defer(() => postgres.stop());
+  const postgres = await openPostgres(opened, "bellhop-bench-peer");
   const db = new pg.Pool({ connectionString: postgres.url, max: 2 });
   db.on("error", (error) => process.stderr.write(`A connection to the database broke: ${error.message}\n`));
   opened.defer(() => db.end());

@@ -1,16 +1,13 @@
 /** API, scheduler and autoscaler as processes on a database of their own; workers are the autoscaler's affair. */
 
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { childrenOf } from "../../core/processes/process-tree.ts";
 import { openStore, type Store } from "../../core/store/database.ts";
-import { startEmbeddedPostgres } from "../../standalone/embedded-postgres.ts";
+import { openPostgres } from "../own-postgres.ts";
 import { startRole } from "../role-process.ts";
 import { forEachConcurrently } from "../stats.ts";
 
@@ -39,10 +36,7 @@ export interface ScalingOptions {
 
 export async function startScalingSystem({ brokers, maxWorkers }: ScalingOptions): Promise<ScalingSystem> {
   await using opened = new AsyncDisposableStack();
-  const dataDir = await mkdtemp(join(tmpdir(), "bellhop-scaling-"));
-  opened.defer(() => rm(dataDir, { recursive: true, force: true }));
-  const postgres = await startEmbeddedPostgres({ dataDir });
-  opened.defer(() => postgres.stop());
+  const postgres = await openPostgres(opened, "bellhop-scaling");
   const store = openStore({
     ...{ databaseUrl: postgres.url, applicationName: "bellhop-show", maxConnections: 2 },
     onError: (error) => process.stderr.write(`${error.message}\n`),
