@@ -281,9 +281,13 @@ const ofSeveral = (use: (store: Store) => Promise<unknown>) =>
     await use(s);
   });
 
+const FLOOR = {
+  ...{ instant: "2020-01-01T00:00:00Z", untilMs: Number.POSITIVE_INFINITY, shortUntilMs: 0, found: 0 },
+};
+
 /** While dead rows are many. */
 const fromFloor = (use: (store: Store) => Promise<unknown>) => async (s: Store) => {
-  noteFloor(s, { instant: "2020-01-01T00:00:00Z", untilMs: Number.POSITIVE_INFINITY, shortUntilMs: 0 });
+  noteFloor(s, FLOOR);
   await use(s);
 };
 
@@ -306,7 +310,14 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
   },
   "where searches begin": {
     async use(s) {
-      noteFullSearch(s, 1_000, 0);
+      noteFullSearch(s, true);
+      await findFloor(s, 0, () => 0);
+    },
+    index: "task_runs_open_queued",
+  },
+  "where searches begin after some": {
+    async use(s) {
+      noteFloor(s, { ...FLOOR, found: 1_000 });
       await findFloor(s, 0, () => 0);
     },
     index: "task_runs_open_queued",

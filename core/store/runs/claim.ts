@@ -34,7 +34,7 @@ import {
   TRAFFIC,
   toClaimedRun,
 } from "./claimed-run.ts";
-import { CROWDED_MS, findFloor, noteFullSearch, noteShortSearch } from "./search-floor.ts";
+import { findFloor, IS_CROWDED, noteFullSearch, noteSearchFromFloor } from "./search-floor.ts";
 import {
   bestOfSome,
   findUnspent,
@@ -138,7 +138,7 @@ function toSearches(suffix: string, from: (number: number) => string, columns: s
   };
 }
 
-const FULL = toSearches("", () => "", `, 'crowdedMs', ${CROWDED_MS}`);
+const FULL = toSearches("", () => "", `, 'isCrowded', ${IS_CROWDED}`);
 const FROM_FLOOR = toSearches("-from-floor", (number) => `AND available_at >= $${number}::timestamptz`, "");
 
 type AnsweredRow = (BriefClaimRow | { id: null }) & { told: Told | null };
@@ -152,7 +152,7 @@ interface Told {
   visited?: number;
   lastNamespaceId?: string | null;
   /** Of a full search. */
-  crowdedMs?: number | null;
+  isCrowded?: boolean;
 }
 
 const NOTHING_TOLD: Told = { limited: null, common: null };
@@ -218,8 +218,8 @@ async function search(store: Store, kind: keyof Searches, values: SearchValues):
     isFull ? values : [...values, floor],
   );
   const { found, told } = answer;
-  if (isFull) noteFullSearch(store, told.crowdedMs ?? null, found);
-  else if (found < values[1] && !told.hasBacklog) noteShortSearch(store);
+  if (isFull) noteFullSearch(store, told.isCrowded ?? false);
+  else noteSearchFromFloor(store, found, found < values[1] && !told.hasBacklog);
   return answer;
 }
 

@@ -7,14 +7,7 @@ import type { Store } from "../database.ts";
 import { makeWorker, queueRun } from "../testing/samples.ts";
 import { openTestStore, until } from "../testing/test-store.ts";
 import { claimDueRuns } from "./claim.ts";
-import {
-  findFloor,
-  hasWalkedFar,
-  noteFloor,
-  noteFullSearch,
-  noteShortSearch,
-  restAfterLook,
-} from "./search-floor.ts";
+import { findFloor, noteFloor, noteFullSearch, noteSearchFromFloor, restAfterLook } from "./search-floor.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
@@ -45,7 +38,7 @@ test("a search from a floor leaves what is older, in shares and without, and a f
       await queueAt(second, ago(1_000)),
     ];
     const crowded = separate();
-    noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: FOREVER });
+    noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: FOREVER, found: 0 });
     const taken: string[] = [];
     for (let claims = 0; claims < 3; claims += 1)
       taken.push(...(await claimDueRuns(crowded, workerId, limit, 0)).runs.map(({ id }) => id));
@@ -57,29 +50,60 @@ test("a search from a floor leaves what is older, in shares and without, and a f
   }
 });
 
-test("a store that met a crowd looks for its floor once, and again after its rest", async () => {
-  const answers = [
-    [{ instant: "2026-01-01", tookMs: 50 }],
-    ...[[{ instant: "2026-01-02", tookMs: 10_000 }], [{ instant: "2026-01-03", tookMs: 10_000 }], []],
-  ];
-  let looks = 0;
-  const query = async () => ({ rows: answers[looks++] });
+/** A store whose looks are answered so, and what they asked. */
+function answering(answers: { instant: string; tookMs: number }[][]) {
+  const values: unknown[][] = [];
+  const query = async (asked: { values: unknown[] }) => ({ rows: answers[values.push(asked.values) - 1] });
   const crowded = { pool: Object.assign(Object.create(store.pool) as pg.Pool, { query }) as Store["pool"] };
-  const at = (nowMs: number) => findFloor(crowded, 0, () => nowMs);
+  return { crowded, values, at: (nowMs: number) => findFloor(crowded, 0, () => nowMs) };
+}
+
+test("a store that met a crowd looks for its floor once, and again after its rest", async () => {
+  const { crowded, values, at } = answering([
+    [{ instant: "2026-01-01", tookMs: 5 }],
+    ...[[{ instant: "2026-01-02", tookMs: 10_000 }], [{ instant: "2026-01-03", tookMs: 10_000 }], []],
+  ]);
   assert.equal(await at(0), undefined, "it has met none");
-  noteFullSearch(crowded, null, 0);
-  noteFullSearch(crowded, 3, 0);
-  noteFullSearch(crowded, 60, 300);
-  assert.equal(await at(0), undefined, "it was quick for what it found");
-  noteFullSearch(crowded, 60, 10);
-  assert.deepEqual([await at(1_000), await at(1_000 + restAfterLook(50) - 1)], ["2026-01-01", "2026-01-01"]);
-  assert.equal(looks, 1);
-  assert.equal(await at(1_000 + restAfterLook(50)), "2026-01-02");
-  noteShortSearch(crowded);
-  assert.equal(await at(1_000 + restAfterLook(50) + 499), "2026-01-02");
-  assert.equal(await at(1_000 + restAfterLook(50) + 500), "2026-01-03", "slots are free");
+  noteFullSearch(crowded, false);
+  assert.equal(await at(0), undefined, "dead rows are few");
+  noteFullSearch(crowded, true);
+  assert.deepEqual([await at(1_000), await at(1_499)], ["2026-01-01", "2026-01-01"]);
+  assert.equal(values.length, 1);
+  assert.equal(await at(1_500), "2026-01-02");
+  noteSearchFromFloor(crowded, 0, true);
+  assert.equal(await at(1_999), "2026-01-02");
+  assert.equal(await at(2_000), "2026-01-03", "slots are free");
   assert.equal(await at(10_000), undefined, "vacuum has been there");
-  assert.deepEqual([await at(10_001), looks], [undefined, 4]);
+  assert.deepEqual([await at(10_001), values.length], [undefined, 4]);
+});
+
+test("where the floor is found quickly searches are full, and it is looked for each second", async () => {
+  const { crowded, values, at } = answering([
+    ...[[{ instant: "2026-01-01", tookMs: 1 }], [{ instant: "2026-01-02", tookMs: 1.1 }]],
+  ]);
+  noteFullSearch(crowded, true);
+  assert.equal(await at(0), undefined);
+  noteFullSearch(crowded, true);
+  noteSearchFromFloor(crowded, 1_000, false);
+  assert.deepEqual([await at(999), values.length], [undefined, 1]);
+  assert.equal(await at(1_000), "2026-01-02");
+});
+
+test("what searches from a floor found raises it, and no rest is longer for that", async () => {
+  const { crowded, values, at } = answering([
+    [{ instant: "2026-01-01", tookMs: 20 }],
+    ...[[{ instant: "2026-01-02", tookMs: 0.1 }], [{ instant: "2026-01-03", tookMs: 20 }], []],
+  ]);
+  noteFullSearch(crowded, true);
+  assert.equal(await at(0), "2026-01-01");
+  noteSearchFromFloor(crowded, 249, false);
+  assert.equal(await at(1), "2026-01-01");
+  noteSearchFromFloor(crowded, 1, false);
+  assert.deepEqual([await at(2), await at(3)], ["2026-01-02", "2026-01-02"]);
+  assert.equal(await at(2_000), "2026-01-03", "from the beginning");
+  assert.deepEqual(values, [[500], [500, "2026-01-01"], [500]]);
+  noteSearchFromFloor(crowded, 250, false);
+  assert.equal(await at(2_001), undefined, "vacuum has been there");
 });
 
 test("a search from a floor that finds too little has the store look for an earlier one soon", async () => {
@@ -87,21 +111,17 @@ test("a search from a floor that finds too little has the store look for an earl
   const namespaceId = await newNamespace();
   await queueAt(namespaceId, ago(2 * HOUR_MS));
   const crowded = separate();
-  noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: 0 });
+  noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: 0, found: 0 });
   assert.equal((await claimDueRuns(crowded, workerId, 1, 0)).found, 0);
   assert.equal((await claimDueRuns(crowded, workerId, 1, 0)).found, 1, "few rows are dead: it is full again");
 });
 
 test("looks for the floor take a small part of the time, and what is older waits three seconds at most", () => {
-  assert.equal(restAfterLook(20), 600);
+  assert.equal(restAfterLook(20), 2_000);
   assert.equal(restAfterLook(10_000), 3_000);
-  assert.deepEqual(
-    [hasWalkedFar(5), hasWalkedFar(5.1), hasWalkedFar(25, 100), hasWalkedFar(26, 100)],
-    [...[false, true, false, true]],
-  );
 });
 
-test("where dead rows are many the floor is the oldest run that may be claimed, or a moment ago", async () => {
+test("where dead rows are many the floor is the oldest run that may be claimed, or a moment ago; it is raised likewise", async () => {
   const namespaceId = await newNamespace();
   const queries: { instant: string; tookMs: number }[][] = [];
   const pool = Object.create(store.pool) as Store["pool"];
@@ -112,7 +132,7 @@ test("where dead rows are many the floor is the oldest run that may be claimed, 
   };
   const watched = { pool: Object.assign(pool, { query }) as Store["pool"] };
   const look = async () => {
-    noteFullSearch(watched, 1_000, 0);
+    noteFloor(watched, { instant: undefined, untilMs: -FOREVER, shortUntilMs: -FOREVER, found: 0 });
     await findFloor(watched, 0, () => 0);
     return queries.pop()!;
   };
@@ -135,4 +155,9 @@ test("where dead rows are many the floor is the oldest run that may be claimed, 
   await queueAt(namespaceId, instant);
   const [oldest] = await look();
   assert.equal(new Date(oldest!.instant).toISOString(), instant);
+  const [above, younger] = [ago(HOUR_MS), ago(HOUR_MS / 2)];
+  for (const each of [younger, above]) await queueAt(namespaceId, each);
+  noteFloor(watched, { instant: ago(1.5 * HOUR_MS), untilMs: FOREVER, shortUntilMs: FOREVER, found: 250 });
+  const raised = await findFloor(watched, 0, () => 0);
+  assert.equal(new Date(raised!).toISOString(), above, "the oldest from the last floor on");
 });

@@ -1,13 +1,15 @@
 /**
  * Where a search for due runs begins. Searches read indexes by age, in which a claimed run leaves an entry until vacuum
  * removes it. While something holds the vacuum horizon (`../vacuum-horizon.ts`) these entries pile up at the beginning of
- * each index, and every search would walk past all of them. So a store whose full search met many, and was slow, searches
- * from a floor: the instant of the oldest run that may be claimed. The floor is looked for again after a rest in proportion
- * to what that took, and sooner where a search found too little. A run that becomes claimable with an earlier instant
- * meanwhile (staged late, or given a permit for which it had waited) is found after that rest.
+ * each index, and every search would walk past all of them. So a store whose full search met many looks for its floor, the
+ * instant of the oldest run that may be claimed, and where that look had to walk far, searches from there. What searches then claim leaves its entries above the
+ * floor, so it is raised for every few hundred runs that they found, by a look that begins at the last one. From the
+ * beginning it is looked for again after a rest in proportion to what that took, and sooner where a search found too
+ * little. A run that becomes claimable with an earlier instant meanwhile (staged late, or given a permit for which it had
+ * waited) is found after that rest.
  *
- * States: full → crowded (the floor is to be looked for) → floor, until its rest is over → crowded; → full, once dead rows
- * are few or the floor is found quickly.
+ * States: full → crowded (the floor is to be looked for) → floor (→ raised), or full for a while where it was found quickly;
+ * → crowded, when that rest is over; → full, once dead rows are few.
  */
 import type { Store } from "../database.ts";
 import { DEAD_OPEN_ROWS } from "../vacuum-horizon.ts";
@@ -15,46 +17,50 @@ import { CLAIMABLE, OLDEST_FIRST } from "./claimable.ts";
 
 /** Fewer dead rows slow nothing down. */
 const LEAST_DEAD_ROWS = 20_000;
-/** A search that takes no longer has not walked far; for each run it found it may take some more. */
-const EXPECTED_MS = 5;
-const EXPECTED_MS_PER_RUN = 0.2;
-/** While slots are taken, looks for the floor take a thirtieth of the time; a run with an earlier instant waits at most 3 s. */
-const LONG_REST = { ofLook: 30, mostMs: 3_000 };
+/** A look for the floor that takes longer has walked so far that no search should. */
+const LONG_WALK_MS = 1;
+/** Until the next one, where it took no longer. */
+const QUICK_REST_MS = 1_000;
+/** While slots are taken, looks for the floor take a hundredth of the time; a run with an earlier instant waits at most 3 s. */
+const LONG_REST = { ofLook: 100, mostMs: 3_000 };
 /** While slots are free, a run with an earlier instant is what they wait for. */
 const SHORT_REST = { ofLook: 4, mostMs: 500 };
+/** Walking past so many takes a claim some milliseconds, a look at most as long. */
+const RAISE_AFTER_FOUND = 250;
 /** Transactions that are under way add runs with earlier instants. */
 const COMMIT_MS = 500;
 
 const TOOK_MS = "extract(epoch FROM clock_timestamp() - statement_timestamp())::float8 * 1000";
-const IS_CROWDED = `${DEAD_OPEN_ROWS} >= ${LEAST_DEAD_ROWS}`;
+/** SQL: whether dead rows are many. */
+export const IS_CROWDED = `${DEAD_OPEN_ROWS} >= ${LEAST_DEAD_ROWS}`;
 
-/** SQL, a scalar subquery: what a full search took by the server's clock, where dead rows are many; else null. */
-export const CROWDED_MS = `(SELECT ${TOOK_MS} WHERE ${IS_CROWDED})`;
-
-const FIND_FLOOR = {
-  name: "find-search-floor",
+/** $1: how old it is at least, in ms. */
+const findOldest = (name: string, from: string) => ({
+  name,
   text: `SELECT f.instant::text, ${TOOK_MS} AS "tookMs" FROM (
-      SELECT least((SELECT available_at FROM task_runs_open WHERE ${CLAIMABLE} ORDER BY ${OLDEST_FIRST} LIMIT 1),
+      SELECT least((SELECT available_at FROM task_runs_open WHERE ${CLAIMABLE} ${from} ORDER BY ${OLDEST_FIRST} LIMIT 1),
         statement_timestamp() - $1::int * interval '1 millisecond') AS instant OFFSET 0
     ) AS f WHERE ${IS_CROWDED}`,
-};
+});
+const FIND_FLOOR = findOldest("find-search-floor", "");
+/** $2: the last one. */
+const RAISE_FLOOR = findOldest("raise-search-floor", "AND available_at >= $2::timestamptz");
 
 export interface Floor {
-  /** As PostgreSQL writes it; undefined: to be looked for. */
+  /** As PostgreSQL writes it; undefined: searches are full. */
   instant: string | undefined;
-  /** By a steady clock: until then searches begin there. */
+  /** By a steady clock: until then searches begin there. Then it is looked for. */
   untilMs: number;
   /** The same after a search that found too little. */
   shortUntilMs: number;
+  /** Runs that searches from there have found. */
+  found: number;
 }
 
 const TO_BE_LOOKED_FOR: Floor = {
   ...{ instant: undefined, untilMs: Number.NEGATIVE_INFINITY, shortUntilMs: Number.NEGATIVE_INFINITY },
+  found: 0,
 };
-
-/** Whether a search that took so long, for so many runs, walked past many others. */
-export const hasWalkedFar = (tookMs: number, found = 0): boolean =>
-  tookMs > EXPECTED_MS + EXPECTED_MS_PER_RUN * found;
 
 export const restAfterLook = (tookMs: number, { ofLook, mostMs } = LONG_REST): number =>
   Math.min(ofLook * tookMs, mostMs);
@@ -74,32 +80,61 @@ export async function findFloor(
   overdueMs: number,
   now: () => number,
 ): Promise<string | undefined> {
-  const { pool } = store;
-  const floor = floors.get(pool);
-  const fromMs = now();
-  if (!floor || fromMs < floor.untilMs) return floor?.instant;
-  const { rows } = await pool.query<{ instant: string; tookMs: number }>({
+  const floor = floors.get(store.pool);
+  if (!floor) return undefined;
+  const leastAgeMs = Math.max(overdueMs, 0) + COMMIT_MS;
+  const nowMs = now();
+  if (nowMs >= floor.untilMs) return await lookForFloor(store, leastAgeMs, nowMs);
+  return floor.found < RAISE_AFTER_FOUND ? floor.instant : await raiseFloor(store, leastAgeMs, floor);
+}
+
+async function lookForFloor(
+  store: Pick<Store, "pool">,
+  leastAgeMs: number,
+  nowMs: number,
+): Promise<string | undefined> {
+  const { rows } = await store.pool.query<{ instant: string; tookMs: number }>({
     ...FIND_FLOOR,
-    values: [Math.max(overdueMs, 0) + COMMIT_MS],
+    values: [leastAgeMs],
   });
-  const found = rows[0];
-  if (!found || !hasWalkedFar(found.tookMs)) {
-    floors.delete(pool);
+  if (!rows[0]) {
+    floors.delete(store.pool);
     return undefined;
   }
-  const { instant, tookMs } = found;
-  const [untilMs, shortUntilMs] = [LONG_REST, SHORT_REST].map((rest) => fromMs + restAfterLook(tookMs, rest));
-  noteFloor(store, { instant, untilMs: untilMs!, shortUntilMs: shortUntilMs! });
-  return found.instant;
+  const { instant, tookMs } = rows[0];
+  if (tookMs <= LONG_WALK_MS) {
+    noteFloor(store, { ...TO_BE_LOOKED_FOR, untilMs: nowMs + QUICK_REST_MS });
+    return undefined;
+  }
+  const [untilMs, shortUntilMs] = [LONG_REST, SHORT_REST].map((rest) => nowMs + restAfterLook(tookMs, rest));
+  noteFloor(store, { instant, untilMs: untilMs!, shortUntilMs: shortUntilMs!, found: 0 });
+  return instant;
 }
 
-/** A full search has ended. `crowdedMs` is its `CROWDED_MS`. */
-export function noteFullSearch(store: Pick<Store, "pool">, crowdedMs: number | null, found: number): void {
-  if (crowdedMs !== null && hasWalkedFar(crowdedMs, found)) noteFloor(store, TO_BE_LOOKED_FOR);
+async function raiseFloor(
+  store: Pick<Store, "pool">,
+  leastAgeMs: number,
+  floor: Floor,
+): Promise<string | undefined> {
+  const { rows } = await store.pool.query<{ instant: string }>({
+    ...RAISE_FLOOR,
+    values: [leastAgeMs, floor.instant],
+  });
+  const instant = rows[0]?.instant;
+  if (instant === undefined) floors.delete(store.pool);
+  else noteFloor(store, { ...floor, instant, found: 0 });
+  return instant;
 }
 
-/** A search from the floor has found fewer runs than it asked for. */
-export function noteShortSearch(store: Pick<Store, "pool">): void {
+/** A full search has ended. `isCrowded` is its `IS_CROWDED`. */
+export function noteFullSearch(store: Pick<Store, "pool">, isCrowded: boolean): void {
+  if (isCrowded && !floors.has(store.pool)) noteFloor(store, TO_BE_LOOKED_FOR);
+}
+
+/** A search from the floor has ended. `isShort`: it found fewer runs than it asked for. */
+export function noteSearchFromFloor(store: Pick<Store, "pool">, found: number, isShort: boolean): void {
   const floor = floors.get(store.pool);
-  if (floor) noteFloor(store, { ...floor, untilMs: Math.min(floor.untilMs, floor.shortUntilMs) });
+  if (floor?.instant === undefined) return;
+  const untilMs = isShort ? Math.min(floor.untilMs, floor.shortUntilMs) : floor.untilMs;
+  noteFloor(store, { ...floor, untilMs, found: floor.found + found });
 }
