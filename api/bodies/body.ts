@@ -1,5 +1,4 @@
 /** Reading what callers send: bounded, JSON, validated. */
-import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
 import type { z } from "zod";
 import { IN_PLAIN_WORDS, shortenName } from "../../core/contracts/plain-words.ts";
@@ -13,7 +12,7 @@ import { type ApiEnv, incomingOf, ownIncomingOf } from "../environment.ts";
 import { headerOf } from "../http/header-of.ts";
 import { toInputError } from "../http/problem.ts";
 import { findCrowdedField } from "./bounds.ts";
-import { announcedBytes, holdBytes, receiveBody, takeArrived } from "./receive-body.ts";
+import { announcedBytes, hasArrived, holdBytes, receiveBody, takeArrived } from "./receive-body.ts";
 import { refuseUnstorable } from "./stored-text.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
@@ -77,12 +76,6 @@ function refuseEncoding(context: Context): void {
   context.header("accept-encoding", "identity");
   const message = `The body is sent with "Content-Encoding: ${shortenName(coding)}"; send it without an encoding.`;
   throw new BellhopError("unsupported_media_type", 415, message);
-}
-
-/** What comes in one piece with its head is parsed right after it: a turn later it is known to be there. */
-async function hasArrived(incoming: IncomingMessage): Promise<boolean> {
-  if (!incoming.complete) await new Promise((resolve) => setImmediate(resolve));
-  return incoming.complete;
 }
 
 /** The request with its body at hand. Once that is read nothing here has it any more. */

@@ -76,6 +76,12 @@ export function announcedBytes({ headers }: Request): number | undefined {
   return length === null || headers.has("transfer-encoding") ? undefined : Number(length);
 }
 
+/** What comes in one piece with its head is parsed right after it: a turn later it is known to be there. */
+export async function hasArrived(incoming: IncomingMessage): Promise<boolean> {
+  if (!incoming.complete) await new Promise((resolve) => setImmediate(resolve));
+  return incoming.complete;
+}
+
 /**
  * A body that has come whole, as short ones do with their head, and that nobody reads: from Node's own buffer, without the
  * events of a stream. Undefined: it has not, or somebody does.

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { createManualClock } from "../../test/support/manual-clock.ts";
 import type { BodySource } from "../bodies/arriving-body.ts";
@@ -12,6 +14,7 @@ import {
 } from "./call-body.ts";
 
 const claimant = { namespaceId: "n", functionId: "f" };
+const HEAD = { method: "POST", url: "http://a/", headers: [], hasBody: true };
 
 /** A request whose body the test sends; `announced` is its content-length. */
 function send(announced: number | undefined, limits: Partial<EdgeLimits> = {}) {
@@ -28,9 +31,8 @@ function send(announced: number | undefined, limits: Partial<EdgeLimits> = {}) {
     ...{ method: "POST", body, duplex: "half" },
     headers: announced === undefined ? {} : { "content-length": String(announced) },
   });
-  const head = { method: "POST", url: "http://a/", headers: [], hasBody: true };
   let handedOver: CallBody | undefined;
-  const received = receiveCallBody(edge, claimant, { request, incoming: undefined }, head).then((given) => {
+  const received = receiveCallBody(edge, claimant, { request, incoming: undefined }, HEAD).then((given) => {
     handedOver = given;
     return given;
   });
@@ -73,6 +75,27 @@ describe("a call's body", () => {
     await new Promise(setImmediate);
     assert.equal((await body!.read())?.byteLength, 1);
     await assert.rejects(body!.read(), { code: "bad_request" });
+  });
+
+  test("that came in one piece with its head is taken as it is, a turn later, and its caller was not waited for", async () => {
+    const edge = createEdge(EDGE_LIMITS, createManualClock(), () => {});
+    const incoming = new IncomingMessage(new Socket());
+    const request = new Request("http://a/", { method: "POST", headers: { "content-length": "2" } });
+    const received = receiveCallBody(edge, claimant, { request, incoming }, HEAD);
+    incoming.push("hi");
+    incoming.push(null);
+    incoming.complete = true;
+    const { sent, wasAwaited } = await received;
+    assert.deepEqual([sent.body, wasAwaited, incoming.listenerCount("data")], ["hi", false, 0]);
+  });
+
+  test("of which a part came with its head was waited for", async () => {
+    const call = send(2);
+    call.send(1);
+    await new Promise(setImmediate);
+    call.send(1);
+    call.end();
+    assert.equal((await call.received).wasAwaited, true);
   });
 
   test("that is long is handed over with its first part, and not before", async () => {

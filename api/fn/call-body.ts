@@ -12,6 +12,7 @@ import { ArrivingBody, arrivedBody, type BodySource } from "../bodies/arriving-b
 import {
   announcedBytes,
   type HeldBytes,
+  hasArrived,
   holdBytes,
   type ReceivedRequest,
   receiveAnnounced,
@@ -34,6 +35,8 @@ export interface CallBody {
   arriving: ArrivingBody | undefined;
   /** The memory it was received in. */
   held: HeldBytes;
+  /** Whether it was not there with its head: who calls may not call any more since then. */
+  wasAwaited: boolean;
 }
 
 /** Throws BellhopError: it came too slowly, or there is no room for it. */
@@ -44,12 +47,14 @@ export async function receiveCallBody(
   head: HttpRequestHead,
 ): Promise<CallBody> {
   const held = holdBytes(edge, claimant);
-  if (!head.hasBody) return { sent: head, body: null, arriving: undefined, held };
+  if (!head.hasBody) return { sent: head, body: null, arriving: undefined, held, wasAwaited: false };
+  const { request, incoming } = received;
   try {
-    const announced = announcedBytes(received.request);
-    if (announced !== undefined && announced <= AWAITED_BYTES)
-      return toCallBody(head, await receiveAnnounced(edge, received, held), held);
-    return await receiveFirstPart(edge, received, head, held);
+    const announced = announcedBytes(request);
+    if (announced === undefined || announced > AWAITED_BYTES)
+      return await receiveFirstPart(edge, received, head, held);
+    const wasAwaited = !(incoming && (await hasArrived(incoming)));
+    return { ...toCallBody(head, await receiveAnnounced(edge, received, held), held), wasAwaited };
   } catch (error) {
     held.release();
     throw error;
@@ -59,9 +64,9 @@ export async function receiveCallBody(
 function toCallBody(head: HttpRequestHead, bytes: Buffer, held: HeldBytes): CallBody {
   if (bytes.byteLength <= SHORT_BODY_BYTES && isUtf8(bytes)) {
     const sent = { ...head, hasBody: false, body: bytes.toString() };
-    return { sent, body: null, arriving: undefined, held };
+    return { sent, body: null, arriving: undefined, held, wasAwaited: true };
   }
-  return { sent: head, body: arrivedBody(bytes), arriving: undefined, held };
+  return { sent: head, body: arrivedBody(bytes), arriving: undefined, held, wasAwaited: true };
 }
 
 async function receiveFirstPart(
@@ -97,5 +102,5 @@ async function receiveFirstPart(
     forget?.();
   }
   arriving.unread(chunks, underWay);
-  return { sent: head, body: arriving, arriving, held };
+  return { sent: head, body: arriving, arriving, held, wasAwaited: true };
 }

@@ -63,7 +63,7 @@ async function answer(
   const claimant = { namespaceId: fn.namespaceId, functionId: fn.id };
   const body = await receiveCallBody(parts.edge, claimant, receivedOf(context), head);
   try {
-    if (head.hasBody) await findAgain();
+    if (body.wasAwaited) await findAgain();
     await countCall(parts, call);
     let said = await askWorkers(parts, context, call, body, findAgain);
     if ("none" in said) said = await askQueue(parts, context, call, body, said.none, findAgain);
