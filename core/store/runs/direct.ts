@@ -10,6 +10,7 @@
 import { functionKey } from "../../domain/limit-keys.ts";
 import type { RunTarget } from "../../domain/run-target.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
+import { createInstantWriter } from "../../instant-text.ts";
 import { type JsonOrSource, JsonSource } from "../../json-source.ts";
 import { toTextArray } from "../binary-array.ts";
 import type { QueryScope, Store } from "../database.ts";
@@ -267,12 +268,14 @@ export function toEndedValues(
   return [workerId, toJsonText(rows), writer, toTextArray(longInputs)];
 }
 
+const writeMadeAt = createInstantWriter();
+
 function toEndedRow(run: FinishedDirectRun) {
   return {
     ...toCallColumns(run),
     ...toVerdictRow(run),
     original_input: run.originalInput,
-    made_at: madeAtOf(run.runId),
+    made_at: writeMadeAt(madeAtOf(run.runId)),
     age_ms: run.durationMs,
   };
 }

@@ -3,6 +3,7 @@ import type { AttemptRecord } from "../../contracts/run.ts";
 import type { Deferral, RunVerdict } from "../../domain/retry.ts";
 import type { RunTrigger } from "../../domain/run-trigger.ts";
 import type { TaskType } from "../../domain/task-spec.ts";
+import { createInstantReader } from "../../instant-text.ts";
 import type { JsonObject } from "../../json.ts";
 import type { JsonOrSource } from "../../json-source.ts";
 
@@ -58,9 +59,12 @@ export const toOthersRow = (attempt: TriedAttempt) => ({
   worker_id: attempt.record.workerId,
 });
 
+const [readStart, readEnd] = [createInstantReader(), createInstantReader()];
+
 /** How long it took, where its times are by another clock. */
 function toDuration({ startedAt, finishedAt, ...record }: AttemptRecord) {
-  return { record, took_ms: startedAt === null ? 0 : Date.parse(finishedAt) - Date.parse(startedAt) };
+  const took_ms = startedAt === null ? 0 : readEnd(finishedAt).getTime() - readStart(startedAt).getTime();
+  return { record, took_ms };
 }
 
 /** What there is not is left out: each field of each row costs the database a little. */
