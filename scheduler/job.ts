@@ -51,7 +51,7 @@ export interface Job {
   pace?(answer: unknown): number;
   /** What it is for: without any of it, it looks less often (quiet.ts). Left out: it keeps its period. */
   serves?: Purpose | undefined;
-  /** It begins at once also where others take turns: somebody counts on its seconds. */
+  /** It does not wait for its turn where others do: somebody counts on its seconds. */
   isPrompt?: boolean;
   /** How often it looks at least, also while nothing at all goes on. */
   leastEveryMs?: number;

@@ -44,8 +44,9 @@ import { createManualClock } from "../test/support/manual-clock.ts";
 import { countRescued } from "./count-rescued.ts";
 import { PassedOver } from "./job.ts";
 import { listJobs, OVERDUE_MS, restAfter, startJobs } from "./jobs.ts";
-import { ASLEEP_MS, createQuiet, NEVER_QUIET, type Quiet } from "./quiet.ts";
+import { ASLEEP_MS, createQuiet, NEVER_QUIET, type Quiet, untilRound } from "./quiet.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
+import { createTurns } from "./turns.ts";
 
 const LEASE_MS = 1_000;
 const QUIET = createQuiet(createManualClock());
@@ -610,6 +611,45 @@ describe("background jobs", () => {
       (name) => values.find(({ labels }) => labels.name === name)!.value,
     );
     assert.deepEqual(restsSeconds, [1, 5, 60]);
+  });
+
+  it("asleep, a round of all jobs takes one connection, and none of those for leases", async (t) => {
+    const turns = createTurns(createManualClock());
+    const quiet: Quiet = {
+      ...NEVER_QUIET,
+      isAsleep: () => true,
+      stretch: (ms) => Math.max(ms, ASLEEP_MS),
+      inTurn: turns.take,
+      promptly: turns.takeFirst,
+    };
+    const taken = { now: 0, most: 0, forLeases: 0 };
+    const take = () => {
+      taken.now += 1;
+      taken.most = Math.max(taken.most, taken.now);
+    };
+    const giveBack = () => {
+      taken.now -= 1;
+    };
+    const takeForLease = () => {
+      taken.forLeases += 1;
+    };
+    store.pool.on("acquire", take).on("release", giveBack);
+    store.leasePool.on("acquire", takeForLease);
+    t.after(() => {
+      store.pool.off("acquire", take).off("release", giveBack);
+      store.leasePool.off("acquire", takeForLease);
+    });
+    const { manual } = startWatched(t, { leaseMs: 15_000, quiet });
+    const untilAllRest = async () =>
+      await until(async () => (taken.now === 0 && manual.sleepers === JOBS ? true : undefined));
+    // Also those that come by the hour.
+    await untilAllRest();
+    await manual.advance(untilRound(ASLEEP_MS, manual.steadyMs()) - 1);
+    await untilAllRest();
+    Object.assign(taken, { most: 0, forLeases: 0 });
+    await manual.advance(1);
+    await untilAllRest();
+    assert.deepEqual(taken, { now: 0, most: 1, forLeases: 0 });
   });
 
   it("while there is nothing to do, jobs for it look less often, until there is", async (t) => {

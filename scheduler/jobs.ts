@@ -71,9 +71,9 @@ const EXCLUSION_BATCH = 200;
 /** @param aheadMs how far the stats look ahead */
 export function listJobs(leaseMs: number, quiet: Quiet, aheadMs = 0): Job[] {
   return [
-    { name: "work", everyMs: WORK_LOOK_MS, run: (context) => lookForWork(context, quiet) },
-    { name: "contact", ...paceContact(leaseMs), run: keepContact },
-    ...listForWork(leaseMs).map((job): Job => ({ ...job, serves: "work" })),
+    { name: "work", everyMs: WORK_LOOK_MS, run: (context) => lookForWork(context, quiet), isPrompt: true },
+    keepContactFor(leaseMs, quiet),
+    ...listForWork(leaseMs, quiet).map((job): Job => ({ ...job, serves: "work" })),
     ...listForRuns(aheadMs).map((job): Job => ({ ...job, serves: "runs" })),
     { name: "shares of slots", everyMs: GRANTING_MS, run: followShares, serves: "shares", isPrompt: true },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
@@ -100,9 +100,13 @@ export function listJobs(leaseMs: number, quiet: Quiet, aheadMs = 0): Job[] {
  * While there is nothing to do they look less often. Calls that are handed to workers are not seen to be there, for they
  * are over when they are written: what follows them in time is not among these.
  */
-function listForWork(leaseMs: number): Job[] {
+function listForWork(leaseMs: number, quiet: Quiet): Job[] {
   return [
-    { name: "rescue", everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)), run: rescue },
+    {
+      name: "rescue",
+      everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)),
+      run: (context) => rescue(quiet.isAsleep() ? byCommonPool(context) : context),
+    },
     { name: "expiry", everyMs: 2_000, run: createExpiry() },
     { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
     { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
@@ -148,9 +152,13 @@ function listForRuns(aheadMs: number): Job[] {
 const decideContactMs = (leaseMs: number): number => Math.max(100, Math.min(leaseMs / 6, 2_500));
 
 /** Each look for work asks the database for its word, too: where those are enough for leases, nobody else asks while it is quiet. */
-function paceContact(leaseMs: number): Pick<Job, "everyMs" | "serves"> {
+function keepContactFor(leaseMs: number, quiet: Quiet): Job {
   const everyMs = decideContactMs(leaseMs);
-  return { everyMs, serves: everyMs >= WORK_LOOK_MS ? "work" : undefined };
+  if (everyMs < WORK_LOOK_MS) return { name: "contact", everyMs, run: keepContact };
+  const run = async (context: JobContext) => {
+    if (!quiet.isAsleep()) await keepContact(context);
+  };
+  return { name: "contact", everyMs, run, serves: "work" };
 }
 
 /**
@@ -196,6 +204,12 @@ async function settleAllExclusions({ store, time, metrics }: JobContext): Promis
 async function keepContact({ store, judge }: JobContext): Promise<void> {
   judge.mayJudge(await askServer(store.leaseDb));
 }
+
+/** No run is open, so none waits for its rescue behind statements that hang. */
+const byCommonPool = (context: JobContext): JobContext => ({
+  ...context,
+  store: { ...context.store, leasePool: context.store.pool },
+});
 
 async function rescue(context: JobContext): Promise<void> {
   while ((await rescueBatch(context)) === RESCUE_BATCH);
@@ -310,6 +324,17 @@ export function restAfter(
   return serves ? Math.min(quiet.stretch(ms, serves), Math.max(ms, leastEveryMs)) : ms;
 }
 
+/** Those that keep their period whatever goes on come too seldom to matter. */
+function takeTurn<Answer>(
+  { isPrompt, serves }: Job,
+  quiet: Quiet,
+  pass: () => Promise<Answer>,
+  stopping: AbortSignal,
+): Promise<Answer | undefined> {
+  if (isPrompt) return quiet.promptly(pass);
+  return serves ? quiet.inTurn(pass, stopping) : pass();
+}
+
 /** Runs each job at once and then at its period; one that fails is logged and comes again. */
 export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<void> } {
   const jobs = listJobs(context.leaseMs, quiet, context.aheadMs);
@@ -323,9 +348,7 @@ export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<
   const loops = jobs.map((job) => {
     const look = async (stopping: AbortSignal) => {
       const pass = () => runJob(job, context, backoff, stopping);
-      const takesTurn = job.serves !== undefined && !job.isPrompt;
-      const { nextMs = job.everyMs, hasFailed } =
-        (await (takesTurn ? quiet.inTurn(pass, stopping) : pass())) ?? {};
+      const { nextMs = job.everyMs, hasFailed } = (await takeTurn(job, quiet, pass, stopping)) ?? {};
       // One that failed comes again as if something went on: what it was to do is not done.
       const restMs = hasFailed ? job.everyMs : restAfter(job, nextMs, quiet);
       metrics.jobRestSeconds.set({ name: job.name }, restMs / 1_000);

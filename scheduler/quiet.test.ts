@@ -104,6 +104,23 @@ test("asleep, nobody waits for more than five seconds for one that hangs", async
   assert.equal(clock.sleepers, 0);
 });
 
+test("asleep, who counts on its seconds waits for who has begun, for a moment; else for nobody", async () => {
+  const { clock, quiet, look, begun, hanging, take } = openTurns();
+  const act = (name: string) => quiet.promptly(async () => void begun.push(name));
+  const lively = [take("hangs"), act("at once")];
+  await setImmediate();
+  assert.deepEqual(begun, ["hangs", "at once"]);
+  await look({}, 10_000);
+  const all = [...lively, take("second"), take("hangs"), take("waits"), act("soon")];
+  await clock.advance(100);
+  assert.deepEqual(begun.slice(2), ["second", "soon", "hangs"]);
+  all.push(act("in a moment"));
+  await clock.advance(100);
+  assert.deepEqual(begun.slice(5), ["in a moment"]);
+  hanging.resolve();
+  await Promise.all(all);
+});
+
 test("asleep, who waits for its turn does not begin once all are to stop", async () => {
   const { look, begun, hanging, stopping, take } = openTurns();
   await look({}, 10_000);

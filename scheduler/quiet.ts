@@ -9,6 +9,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Listener } from "../core/store/listen.ts";
 import type { Surroundings } from "../core/store/look-around.ts";
+import { createTurns } from "./turns.ts";
 
 export const WORK_LOOK_MS = 1_000;
 /** What follows the ends of runs has been done by then, however it came about. */
@@ -18,8 +19,6 @@ const QUIET_FACTOR = 3;
 export const QUIET_MS = 10_000;
 /** While it is asleep all look this often: what is to be done is seen by the look each second, and what is not was done before. */
 export const ASLEEP_MS = 60_000;
-/** In a round nobody waits longer for the others: one of them may hang. */
-const TURN_MS = 5_000;
 
 /** What a job is for: open runs; what runs leave behind, also those of calls that were never open; shares of slots. */
 export type Purpose = "work" | "runs" | "shares";
@@ -40,18 +39,19 @@ export interface Quiet {
    * meets while it waits does not begin.
    */
   inTurn<Answer>(act: () => Promise<Answer>, stopping: AbortSignal): Promise<Answer | undefined>;
+  /** The same for who does not wait its turn: where it is asleep, it waits for who has begun, for a moment at most. */
+  promptly<Answer>(act: () => Promise<Answer>): Promise<Answer>;
 }
 
 type State = "asleep" | "quiet" | "lively";
 const LIVELINESS: Record<State, number> = { asleep: 0, quiet: 1, lively: 2 };
 
-export function createQuiet(clock: Pick<Clock, "steadyMs" | "sleep">): Quiet {
+export function createQuiet(clock: Pick<Clock, "steadyMs" | "after">): Quiet {
   let workMs = clock.steadyMs();
   let callsMs = workMs;
   let hasShares = true;
   let state: State = "lively";
-  let last: Promise<unknown> = Promise.resolve();
-  let livened = Promise.withResolvers<void>();
+  const turns = createTurns(clock);
   const acts: (() => void)[] = [];
 
   function decide(nowMs: number): State {
@@ -60,8 +60,7 @@ export function createQuiet(clock: Pick<Clock, "steadyMs" | "sleep">): Quiet {
   }
 
   function liven(): void {
-    livened.resolve();
-    livened = Promise.withResolvers();
+    turns.hurry();
     for (const act of acts) act();
   }
 
@@ -82,38 +81,14 @@ export function createQuiet(clock: Pick<Clock, "steadyMs" | "sleep">): Quiet {
     return state === "quiet" && purpose === "work" ? Math.max(ms * QUIET_FACTOR, QUIET_MS) : ms;
   }
 
-  /** Who hangs keeps nobody waiting for long, and not at all once there is something to do. */
-  async function waitFor(before: Promise<unknown>, stopping: AbortSignal): Promise<void> {
-    if (stopping.aborted) return;
-    const over = new AbortController();
-    stopping.addEventListener("abort", () => over.abort(), { signal: over.signal });
-    await Promise.race([before, livened.promise, clock.sleep(TURN_MS, over.signal)]);
-    over.abort();
-  }
-
-  async function inTurn<Answer>(
-    act: () => Promise<Answer>,
-    stopping: AbortSignal,
-  ): Promise<Answer | undefined> {
-    if (state !== "asleep") return await act();
-    const before = last;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    last = promise;
-    try {
-      await waitFor(before, stopping);
-      return stopping.aborted ? undefined : await act();
-    } finally {
-      resolve();
-    }
-  }
-
   return {
     note,
     stir: () => note({ hasWork: true, hasCalls: false, hasShares }),
     isAsleep: () => state === "asleep",
     stretch,
     onLively: (act) => void acts.push(act),
-    inTurn,
+    inTurn: (act, stopping) => (state === "asleep" ? turns.take(act, stopping) : act()),
+    promptly: (act) => (state === "asleep" ? turns.takeFirst(act) : act()),
   };
 }
 
@@ -141,4 +116,5 @@ export const NEVER_QUIET: Quiet = {
   stretch: (ms) => ms,
   onLively() {},
   inTurn: (act) => act(),
+  promptly: (act) => act(),
 };

@@ -35,7 +35,9 @@ export interface SystemStats {
 }
 
 export async function readStats(store: Store): Promise<SystemStats> {
-  const [parts, rest] = await Promise.all([readOpenRuns(store), readRest(store)]);
+  // One after the other, by one connection: a second one would have to be opened where nothing else goes on.
+  const parts = await readOpenRuns(store);
+  const rest = await readRest(store);
   return {
     openRuns: OPEN_STATES.flatMap((state) =>
       TASK_TYPES.map((type) => ({ type, state, count: countOf(parts, type, state) })),

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { createManualClock } from "../test/support/manual-clock.ts";
+import { createTurns } from "./turns.ts";
+
+/** Each is at work from when it begins until it is told to end. */
+function open() {
+  const clock = createManualClock();
+  const turns = createTurns(clock);
+  const stopping = new AbortController();
+  const begun: string[] = [];
+  const ends = new Map<string, PromiseWithResolvers<void>>();
+  const act = (name: string) => async () => {
+    begun.push(name);
+    ends.set(name, Promise.withResolvers());
+    await ends.get(name)!.promise;
+    return name;
+  };
+  return {
+    ...{ clock, turns, stopping, begun },
+    take: (name: string) => turns.take(act(name), stopping.signal),
+    takeFirst: (name: string) => turns.takeFirst(act(name)),
+    async end(name: string) {
+      ends.get(name)!.resolve();
+      await setImmediate();
+    },
+  };
+}
+
+test("one begins after the other, in the order in which they came", async () => {
+  const { begun, take, end } = open();
+  const all = [take("a"), take("b"), take("c")];
+  await setImmediate();
+  assert.deepEqual(begun, ["a"]);
+  await end("a");
+  assert.deepEqual(begun, ["a", "b"]);
+  await end("b");
+  await end("c");
+  assert.deepEqual(await Promise.all(all), ["a", "b", "c"]);
+});
+
+test("who goes first waits for the one at work, and no other", async () => {
+  const { begun, clock, take, takeFirst, end } = open();
+  const all = [take("a"), take("b"), takeFirst("look")];
+  await setImmediate();
+  assert.deepEqual(begun, ["a"]);
+  await end("a");
+  assert.deepEqual(begun, ["a", "look"]);
+  await end("look");
+  assert.deepEqual(begun, ["a", "look", "b"]);
+  await end("b");
+  await Promise.all(all);
+  assert.equal(clock.sleepers, 0);
+});
+
+test("who goes first waits for a moment at most, others for five seconds; who comes later still waits", async () => {
+  const { begun, clock, take, takeFirst, end } = open();
+  const all = [take("hangs"), takeFirst("look"), take("waits")];
+  await clock.advance(99);
+  assert.deepEqual(begun, ["hangs"]);
+  await clock.advance(1);
+  assert.deepEqual(begun, ["hangs", "look"]);
+  await end("look");
+  await clock.advance(4_899);
+  assert.deepEqual(begun, ["hangs", "look"]);
+  await clock.advance(1);
+  assert.deepEqual(begun, ["hangs", "look", "waits"]);
+  all.push(take("next"));
+  await end("waits");
+  assert.equal(begun.length, 3);
+  await end("hangs");
+  assert.equal(begun[3], "next");
+  await end("next");
+  await Promise.all(all);
+});
+
+test("all who wait begin when they are told to hurry", async () => {
+  const { begun, clock, turns, take, takeFirst, end } = open();
+  const all = [take("a"), take("b"), takeFirst("look"), take("c")];
+  turns.hurry();
+  await setImmediate();
+  assert.deepEqual(begun.sort(), ["a", "b", "c", "look"]);
+  assert.equal(clock.sleepers, 0);
+  for (const name of begun) await end(name);
+  await Promise.all(all);
+});
+
+test("who fails lets the next one begin; who is stopped while it waits does not begin", async () => {
+  const { begun, clock, turns, stopping, take, end } = open();
+  const failing = assert.rejects(turns.take(() => Promise.reject(new Error("fails")), stopping.signal));
+  const all = [take("a"), take("b")];
+  await failing;
+  await setImmediate();
+  assert.deepEqual(begun, ["a"]);
+  stopping.abort();
+  assert.equal(await all[1], undefined);
+  await end("a");
+  assert.deepEqual([await all[0], await take("c"), clock.sleepers], ["a", undefined, 0]);
+});
