@@ -53,6 +53,8 @@ export interface Job {
   serves?: Purpose | undefined;
   /** It does not wait for its turn where others do: somebody counts on its seconds. */
   isPrompt?: boolean;
+  /** The look for work tells of all that it would find, or nobody waits for it: where all sleep it comes seldom. */
+  isPatient?: boolean;
   /** How often it looks at least, also while nothing at all goes on. */
   leastEveryMs?: number;
 }

@@ -42,9 +42,9 @@ import { createSchedulerMetrics } from "../core/telemetry/metrics/scheduler.ts";
 import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { countRescued } from "./count-rescued.ts";
-import { PassedOver } from "./job.ts";
+import { type Job, PassedOver } from "./job.ts";
 import { listJobs, OVERDUE_MS, restAfter, startJobs } from "./jobs.ts";
-import { ASLEEP_MS, createQuiet, NEVER_QUIET, type Quiet, untilRound } from "./quiet.ts";
+import { ASLEEP_MS, createQuiet, NEVER_QUIET, PATIENT_MS, type Quiet, untilRound } from "./quiet.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
 import { createTurns } from "./turns.ts";
 
@@ -745,6 +745,23 @@ describe("background jobs", () => {
       return restAfter(stats, stats.everyMs, quiet);
     };
     assert.deepEqual([restMs(0), restMs(LOOK_AHEAD_MS), restMs(LOOK_AHEAD_MS + 1)], [30_000, 30_000, 5_000]);
+  });
+
+  it("asleep, what no look sees is looked at each minute, and what the look tells of every ten minutes besides", async () => {
+    const clock = createManualClock();
+    const quiet = createQuiet(clock);
+    await clock.advance(10_000);
+    quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
+    const jobs = listJobs(15_000, quiet).filter(({ serves }) => serves);
+    const restMs = (job: Job) => restAfter(job, job.everyMs, quiet);
+    assert.deepEqual([...new Set(jobs.map(restMs))].sort(), [ASLEEP_MS / 2, ASLEEP_MS, PATIENT_MS].sort());
+    const namesOf = (ms: number) => jobs.filter((job) => restMs(job) === ms).map(({ name }) => name);
+    assert.deepEqual(namesOf(ASLEEP_MS), [
+      ...["contact", "permits", "error groups", "activity", "stored bytes", "function limits"],
+      ...["late data of deleted namespaces", "shares of slots"],
+    ]);
+    quiet.stir();
+    assert.ok(jobs.every((job) => job.name === "shares of slots" || restMs(job) === job.everyMs));
   });
 
   it("stop waits for the job under way and starts no other", async (t) => {

@@ -31,7 +31,7 @@ import {
   removeQueueKeys,
   syncLimits,
 } from "./queue-jobs.ts";
-import { type Quiet, untilRound, WORK_LOOK_MS } from "./quiet.ts";
+import { ASLEEP_MS, PATIENT_MS, type Quiet, untilRound, WORK_LOOK_MS } from "./quiet.ts";
 import {
   deleteLateData,
   removeActivity,
@@ -106,25 +106,27 @@ function listForWork(leaseMs: number, quiet: Quiet): Job[] {
       name: "rescue",
       everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)),
       run: (context) => rescue(quiet.isAsleep() ? byCommonPool(context) : context),
+      isPatient: true,
     },
-    { name: "expiry", everyMs: 2_000, run: createExpiry() },
-    { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions },
-    { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns },
+    { name: "expiry", everyMs: 2_000, run: createExpiry(), isPatient: true },
+    { name: "overdue completions", everyMs: 1_000, run: endOverdueCompletions, isPatient: true },
+    { name: "re-ring", everyMs: 1_000, run: reringOverdueRuns, isPatient: true },
     { name: "permits", everyMs: GRANTING_MS, run: createGranting() },
-    { name: "permit counts", everyMs: 5_000, run: recount },
-    { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number },
-    { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns },
-    { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number },
-    { name: "queue keys", everyMs: 1_000, run: removeQueueKeys },
+    { name: "permit counts", everyMs: 5_000, run: recount, isPatient: true },
+    { name: "pauses", everyMs: GRANTING_MS, run: endDuePauses, pace: Number, isPatient: true },
+    { name: "paused runs", everyMs: GRANTING_MS, run: lineUpPausedRuns, isPatient: true },
+    { name: "rates", everyMs: IDLE_LOOK_MS, run: createRateCalls(), pace: Number, isPatient: true },
+    { name: "queue keys", everyMs: 1_000, run: removeQueueKeys, isPatient: true },
     {
       name: "bulk actions",
       everyMs: 1_000,
       run: (context, _, stopping) => driveBulkActions(context, stopping),
+      isPatient: true,
     },
-    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks },
+    { name: "callbacks", everyMs: 1_000, run: makeAllCallbacks, isPatient: true },
     { name: "error groups", everyMs: 1_000, run: foldAllErrors },
-    { name: "expectations", everyMs: 1_000, run: watchRuns },
-    { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch() },
+    { name: "expectations", everyMs: 1_000, run: watchRuns, isPatient: true },
+    { name: "unfired tasks", everyMs: 1_000, run: createUnfiredWatch(), isPatient: true },
   ];
 }
 
@@ -140,10 +142,10 @@ function listForRuns(aheadMs: number): Job[] {
         foldActivity(store, clock.now(), { stopping, notWithinMs: ACTIVITY_MS * 0.9 }),
     },
     { name: "stored bytes", everyMs: MEASURE_MS, run: createMeasuring(), pace: Number },
-    { name: "schedules", everyMs: 5_000, run: seekAllInstants },
-    { name: "exclusions", everyMs: 5_000, run: settleAllExclusions },
+    { name: "schedules", everyMs: 5_000, run: seekAllInstants, isPatient: true },
+    { name: "exclusions", everyMs: 5_000, run: settleAllExclusions, isPatient: true },
     { name: "function limits", everyMs: MINUTE_MS, run: syncLimits },
-    { name: "run fences", everyMs: MINUTE_MS, run: removeFences },
+    { name: "run fences", everyMs: MINUTE_MS, run: removeFences, isPatient: true },
     { name: "late data of deleted namespaces", everyMs: MINUTE_MS, run: deleteLateData },
   ];
 }
@@ -317,11 +319,13 @@ async function runJob(
 
 /** How long a job rests that would rest for `ms` where something goes on. */
 export function restAfter(
-  { serves, leastEveryMs = Number.POSITIVE_INFINITY }: Job,
+  { serves, isPatient, leastEveryMs = Number.POSITIVE_INFINITY }: Job,
   ms: number,
   quiet: Quiet,
 ): number {
-  return serves ? Math.min(quiet.stretch(ms, serves), Math.max(ms, leastEveryMs)) : ms;
+  if (!serves) return ms;
+  const restMs = quiet.stretch(ms, serves, isPatient ? PATIENT_MS : ASLEEP_MS);
+  return Math.min(restMs, Math.max(ms, leastEveryMs));
 }
 
 /** Those that keep their period whatever goes on come too seldom to matter. */

@@ -47,6 +47,10 @@ test("it is asleep once no worker was called for ten seconds either, until one i
   assert.equal(quiet.isAsleep(), false);
   assert.deepEqual(await look({}, 1), [60_000, 60_000, 60_000]);
   assert.deepEqual([quiet.isAsleep(), quiet.stretch(3_600_000), told.livened], [true, 3_600_000, 0]);
+  assert.deepEqual(
+    [quiet.stretch(1_000, "work", 600_000), quiet.stretch(1_000, "runs", 600_000)],
+    [600_000, 600_000],
+  );
   assert.deepEqual(await look({ hasCalls: true }, 1_000), [10_000, 1_000, 60_000]);
   assert.deepEqual([quiet.isAsleep(), told.livened], [false, 1]);
 });

@@ -19,6 +19,8 @@ const QUIET_FACTOR = 3;
 export const QUIET_MS = 10_000;
 /** While it is asleep all look this often: what is to be done is seen by the look each second, and what is not was done before. */
 export const ASLEEP_MS = 60_000;
+/** … and this often those that would find nothing but what that look tells of: in case it lacks something. */
+export const PATIENT_MS = 600_000;
 
 /** What a job is for: open runs; what runs leave behind, also those of calls that were never open; shares of slots. */
 export type Purpose = "work" | "runs" | "shares";
@@ -30,8 +32,8 @@ export interface Quiet {
   /** Something has happened that no look may have seen, or nobody knows. */
   stir(): void;
   isAsleep(): boolean;
-  /** How long to rest where a lively loop would rest for `ms`. */
-  stretch(ms: number, purpose?: Purpose): number;
+  /** How long to rest where a lively loop would rest for `ms`, and for `asleepMs` while nothing goes on. */
+  stretch(ms: number, purpose?: Purpose, asleepMs?: number): number;
   /** `act` is called whenever rests become shorter. */
   onLively(act: () => void): void;
   /**
@@ -74,10 +76,9 @@ export function createQuiet(clock: Pick<Clock, "steadyMs" | "after">): Quiet {
     if (LIVELINESS[state] > LIVELINESS[before.state] || (hasShares && !before.hasShares)) liven();
   }
 
-  function stretch(ms: number, purpose: Purpose = "work"): number {
-    const asleepMs = Math.max(ms, ASLEEP_MS);
-    if (purpose === "shares") return hasShares ? ms : asleepMs;
-    if (state === "asleep") return asleepMs;
+  function stretch(ms: number, purpose: Purpose = "work", asleepMs = ASLEEP_MS): number {
+    if (purpose === "shares") return hasShares ? ms : Math.max(ms, asleepMs);
+    if (state === "asleep") return Math.max(ms, asleepMs);
     return state === "quiet" && purpose === "work" ? Math.max(ms * QUIET_FACTOR, QUIET_MS) : ms;
   }
 
