@@ -19,6 +19,7 @@ test("a member's text is what was written, to the letter", () => {
     assert.equal(findMemberText(` {"a":{"body":0},\n"body" :\t${text}\r\n, "c":["body"] } `, "body"), text);
     assert.equal(findMemberText(`{"body":1,"body":${text}}`, "body"), text, "the last of two");
     assert.equal(findMemberText(`{"bod\\u0079": ${text}}`, "body"), text, "a name that is escaped");
+    assert.equal(findMemberText(`{"bodz":0,"body":${text},"bod\\"":0}`, "body"), text, "names as long");
   }
   for (const text of ["{}", '{"a":"body"}', '{"a":{"body":1}}', '{"Body":1}', "[]", '"body"', "1"])
     assert.equal(findMemberText(text, "body"), undefined, text);

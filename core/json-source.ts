@@ -46,33 +46,50 @@ export function writeJson(value: unknown): string {
   }
 }
 
-const [QUOTE, BACKSLASH, COLON, COMMA] = [0x22, 0x5c, 0x3a, 0x2c];
-const [OPENING, CLOSING] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
-/** JSON's own white space, no other. */
-const AROUND = /^[\t\n\r ]+|[\t\n\r ]+$/g;
+const [QUOTE, BACKSLASH, COLON, COMMA, SPACE] = [0x22, 0x5c, 0x3a, 0x2c, 0x20];
+/** Brackets and braces differ in one bit. */
+const [BRACE_BIT, OPENING, CLOSING] = [0x20, 0x7b, 0x7d];
+const isOpening = (code: number) => (code | BRACE_BIT) === OPENING;
+const isClosing = (code: number) => (code | BRACE_BIT) === CLOSING;
 
 /** The value of a member of the object that the text, valid JSON, is; of several of that name the last, as `JSON.parse`. */
 export function findMemberText(text: string, name: string): string | undefined {
   let found: string | undefined;
   let depth = 0;
-  let key: string | undefined;
+  /** Whether it is the name of the member that goes on; undefined: that has had no name so far. */
+  let isIt: boolean | undefined;
   let begin = 0;
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       const end = findStringEnd(text, at);
-      if (depth === 1 && key === undefined) key = JSON.parse(text.slice(at, end + 1)) as string;
+      if (depth === 1) isIt ??= isName(text, at, end, name);
       at = end;
     } else if (depth === 1 && code === COLON) {
       begin = at + 1;
-    } else if (depth === 1 && (code === COMMA || CLOSING.has(code))) {
-      if (key === name) found = text.slice(begin, at).replace(AROUND, "");
-      key = undefined;
+    } else if (depth === 1 && (code === COMMA || isClosing(code))) {
+      if (isIt) found = sliceWithin(text, begin, at);
+      isIt = undefined;
     }
-    if (OPENING.has(code)) depth += 1;
-    else if (CLOSING.has(code)) depth -= 1;
+    if (isOpening(code)) depth += 1;
+    else if (isClosing(code)) depth -= 1;
   }
   return found;
+}
+
+/** Whether the string that stands there says it. */
+function isName(text: string, begin: number, end: number, name: string): boolean {
+  if (end - begin - 1 === name.length && text.startsWith(name, begin + 1)) return true;
+  const written = text.slice(begin, end + 1);
+  return written.includes("\\") && JSON.parse(written) === name;
+}
+
+/** Without the white space around it: JSON's own, no other, which is all that may stand there. */
+function sliceWithin(text: string, from: number, to: number): string {
+  let [begin, end] = [from, to];
+  while (begin < end && text.charCodeAt(begin) <= SPACE) begin += 1;
+  while (begin < end && text.charCodeAt(end - 1) <= SPACE) end -= 1;
+  return text.slice(begin, end);
 }
 
 /** The elements of the array that the text, valid JSON, is. */
@@ -83,16 +100,16 @@ export function listElementTexts(text: string): string[] {
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = findStringEnd(text, at);
-    else if (OPENING.has(code)) {
+    else if (isOpening(code)) {
       depth += 1;
       if (depth === 1) begin = at + 1;
-    } else if (depth === 1 && (code === COMMA || CLOSING.has(code))) {
-      const element = text.slice(begin, at).replace(AROUND, "");
+    } else if (depth === 1 && (code === COMMA || isClosing(code))) {
+      const element = sliceWithin(text, begin, at);
       // Of an empty array.
       if (element !== "") found.push(element);
       begin = at + 1;
     }
-    if (CLOSING.has(code)) depth -= 1;
+    if (isClosing(code)) depth -= 1;
   }
   return found;
 }
