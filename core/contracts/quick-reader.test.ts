@@ -108,6 +108,22 @@ test("what many share cannot be changed by one of them", () => {
     assert.ok(Object.isFrozen(shared), JSON.stringify(shared));
 });
 
+test("a text that was read before is read the same, one that was not is looked at", () => {
+  const read = (url: string, method: string) => readQuickly({ ...HTTP, url, method });
+  const [one, other] = ["https://example.com/1", "https://example.com/2"];
+  read(one, "post");
+  for (const url of [one, one, other, one]) {
+    const { spec } = read(url, "post")!.task;
+    assert.deepEqual([spec.type === "http" && spec.url, spec.type === "http" && spec.method], [url, "POST"]);
+  }
+  for (let n = 0; n < 2; n += 1) assert.equal(read("ftp://example.com/1", "post"), undefined);
+  assert.ok(read(one, "post"));
+  const email = { type: "email", to: "a@example.com", subject: "s", body: "b" };
+  readQuickly(email);
+  const { spec } = readQuickly(email)!.task;
+  assert.ok(spec.type === "email" && Object.isFrozen(spec.to), "what was made of a text is shared");
+});
+
 test("fields in another order are the same set; however many sets are met, those in use are read quickly", () => {
   const given = { url: "https://example.com/", type: "http", queue: "mail" };
   readQuickly(given);

@@ -13,24 +13,40 @@ const MAX_PLANS = 200;
 /** The one that was met first gives way. */
 const MAX_POLICIES = 1_000;
 const MAX_POLICY_CHARS = 2_000;
+const MAX_TEXT_CHARS = 2_000;
 
 export interface QuickParts {
   shapeOf(type: TaskType): z.ZodRawShape;
   /** Those whose values say nothing of the time, or of each other. */
   policyFields: readonly string[];
   toPolicy(fields: object): TaskPolicy;
-  /** Of fields that are soon read in most of their forms; undefined: this form is the schema's. */
+  /**
+   * Of fields that are soon read in most of their forms; undefined: this form is the schema's. What depends on the time is
+   * among them, as any other field is not read again where it holds the same text.
+   */
   readers: Readonly<Record<string, (given: unknown) => unknown>>;
 }
 
 const BY_DEFAULT = { fields: {}, policy: DEFAULT_POLICY };
 
+/** What a text was read as: a caller's tasks mostly have one method and one URL. Shared, so what was made of it is frozen. */
+interface LastText {
+  given: string;
+  read: unknown;
+}
+
+interface PlainField {
+  name: string;
+  schema: z.ZodType;
+  last: LastText | undefined;
+}
+
 interface Plan {
-  /** Of what is given, without the policy, and without what has a reader of its own. */
-  schema: z.ZodObject;
+  /** What is given, without the policy, and without what has a reader of its own. */
+  plain: PlainField[];
   ownNames: string[];
-  /** Of what is given, without the policy. */
-  wholeSchema: z.ZodObject;
+  /** Of what has one. */
+  ownSchema: z.ZodObject;
   /** Of its policy. */
   policySchema: z.ZodObject;
   policyNames: string[];
@@ -40,6 +56,7 @@ interface Plan {
 
 /** The fields as they come out of their schemas, defaults filled in, and the policy of them. */
 export interface QuickTask {
+  /** Not all are its own. */
   fields: object;
   policy: TaskPolicy;
 }
@@ -113,17 +130,35 @@ export function createQuickReader(parts: QuickParts): (given: unknown) => QuickT
   function readAll(given: object): QuickTask | undefined {
     const plan = findPlan(given);
     if (!plan) return undefined;
-    const { schema, policyNames, ownNames, defaults } = plan;
+    const { plain, ownNames, ownSchema, policyNames, defaults } = plan;
     const found = policyNames.length === 0 ? BY_DEFAULT : findPolicy(plan, given);
     if (!found) return undefined;
-    const own = readOwn(ownNames, given);
-    const read = (own ? schema : plan.wholeSchema).safeParse(given);
-    if (!read.success) return undefined;
-    return { fields: { ...defaults, ...found.fields, ...own, ...read.data }, policy: found.policy };
+    const own = readOwn(ownNames, given) ?? ownSchema.safeParse(given).data;
+    if (!own) return undefined;
+    // What is left out is found behind it: to copy some thirty fields takes longer than to read five.
+    const fields = Object.assign(Object.create(defaults), found.fields, own) as Record<string, unknown>;
+    for (const field of plain) if (!readPlain(field, given, fields)) return undefined;
+    return { fields, policy: found.policy };
   }
 
   return (given) =>
     typeof given === "object" && given !== null && !Array.isArray(given) ? readAll(given) : undefined;
+}
+
+/** Puts it among the fields, by its schema or as it was read before; false: something is wrong with it. */
+function readPlain(field: PlainField, from: object, fields: Record<string, unknown>): boolean {
+  const { name, schema, last } = field;
+  const given: unknown = Reflect.get(from, name);
+  if (last && given === last.given) {
+    fields[name] = last.read;
+    return true;
+  }
+  const { success, data } = schema.safeParse(given);
+  if (!success) return false;
+  fields[name] = data;
+  if (typeof given === "string" && given.length <= MAX_TEXT_CHARS)
+    field.last = { given, read: deepFreeze(data) };
+  return true;
 }
 
 /** The fields of a type. */
@@ -157,8 +192,10 @@ function makePlan(
   const ownNames = others.filter((name) => Object.hasOwn(readers, name));
   const schemaOf = (of: string[]) => z.object(pick(shape, of) as z.ZodRawShape);
   return {
-    schema: schemaOf(others.filter((name) => !ownNames.includes(name))),
-    wholeSchema: schemaOf(others),
+    plain: others
+      .filter((name) => !ownNames.includes(name))
+      .map((name) => ({ name, schema: shape[name] as z.ZodType, last: undefined })),
+    ownSchema: schemaOf(ownNames),
     policySchema: schemaOf(policyNames),
     ...{ ownNames, policyNames },
     defaults: Object.fromEntries(leftOut.map((name) => [name, defaults.get(name)])),

@@ -105,13 +105,18 @@ export const isLocalTime = (text: string): boolean => LOCAL_TIME.test(text);
 /** Years of fewer than four digits are read in more than one way, and no schedule begins there. */
 export const EARLIEST_MS = Date.UTC(1900, 0, 1);
 
+/** An instant as it is stored, on a day that there is whatever the year, but for the 31st, and at an hour that there is. */
+const STORED_TIME =
+  /^\d{4}-(?:\d\d-(?:[01]\d|2[0-8])|(?!02)\d\d-(?:29|30))T(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{3}Z$/;
 const STORED_CHARS = "2026-12-01T09:00:00.000Z".length;
 
 /** Whether it is an instant as it is stored, which `resolveTime` would leave as it is. */
 export function isStoredTime(text: unknown): text is string {
   if (typeof text !== "string" || text.length !== STORED_CHARS) return false;
   const ms = Date.parse(text);
-  return ms >= EARLIEST_MS && ms <= LATEST_MS && new Date(ms).toISOString() === text;
+  if (!(ms >= EARLIEST_MS && ms <= LATEST_MS)) return false;
+  // The 30th of February is read as a day of March.
+  return STORED_TIME.test(text) || new Date(ms).toISOString() === text;
 }
 
 /** The instant that the text of a field stands for, as it is stored. */
