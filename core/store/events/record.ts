@@ -53,9 +53,12 @@ export const tellRedriven = (source: string) =>
   `told AS (${tellRuns({ type: "run.queued", source, xid: CURRENT_XID, error: "NULL::jsonb" })})`;
 
 /** The data of a row `g` of `tellCreated`: as `tellTasks` has it. */
-export function toCreatedData({ name, spec, state, pausedReason, nextRunAt }: Task): string {
-  const [nameText, reason] = [toJsonText(name), toJsonText(pausedReason)];
-  const nextText = nextRunAt ? `"${writeNextRunAt(nextRunAt)}"` : "null";
+export function toCreatedData({ name, spec, state, schedule, pausedReason, nextRunAt }: Task): string {
+  const nameText = name === null ? "null" : toJsonText(name);
+  const reason = pausedReason === null ? "null" : toJsonText(pausedReason);
+  // One that its author named stands there as it is written.
+  const instant = schedule.kind === "once" ? schedule.at : nextRunAt && writeNextRunAt(nextRunAt);
+  const nextText = instant === null ? "null" : `"${instant}"`;
   return `{"name":${nameText},"type":"${spec.type}","state":"${state}","pausedReason":${reason},"nextRunAt":${nextText}}`;
 }
 

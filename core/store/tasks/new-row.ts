@@ -5,6 +5,7 @@
  */
 import type { Task } from "../../contracts/task-output.ts";
 import { placeInQueue } from "../../domain/limit-keys.ts";
+import type { Schedule } from "../../domain/schedule/schedule.ts";
 import { toInstant, toInstantArray, toIntArray, toJsonbArray, toTextArray } from "../binary-array.ts";
 import { toCreatedData } from "../events/record.ts";
 import { toJsonText } from "../json-text.ts";
@@ -107,7 +108,7 @@ export function toRow(task: Task, { functionId, runId, traceparent }: RowFacts):
   return {
     id,
     spec: toSpecColumn(spec),
-    schedule: toJsonText(schedule),
+    schedule: toScheduleText(schedule),
     told: toCreatedData(task),
     made_at: toInstant(createdAt),
     next_run_at: next_run_at && toInstant(next_run_at),
@@ -120,6 +121,12 @@ export function toRow(task: Task, { functionId, runId, traceparent }: RowFacts):
     limit_keys: limitKeys && toJsonText(limitKeys),
   };
 }
+
+/** What tasks are made with by the thousand holds nothing that has to be escaped. */
+const toScheduleText = (schedule: Schedule): string =>
+  schedule.kind === "once" && !schedule.local
+    ? `{"kind":"once","at":"${schedule.at}"}`
+    : toJsonText(schedule);
 
 /** About as many characters as it has. */
 export const weighRow = ({ spec, schedule, told, name, limit_keys }: NewRow): number =>

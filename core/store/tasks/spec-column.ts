@@ -13,8 +13,8 @@ export function toSpecColumn(spec: TaskSpec): string {
   const { body, ...others } = spec as { body?: unknown };
   if (!(body instanceof JsonSource)) return toJsonText(spec);
   // Its text is JSON as it stands, and only has to be put there.
-  const [text, asValue] = [toJsonText({ ...others, bodyText: body.text }), toStorableJson(body.text)];
-  return `${text.slice(0, -1)},"body":${asValue}}`;
+  const text = toStorableJson(JSON.stringify({ ...others, bodyText: body.text }));
+  return `${text.slice(0, -1)},"body":${toStorableJson(body.text)}}`;
 }
 
 export function fromSpecColumn(stored: StoredSpec): TaskSpec {
