@@ -23,7 +23,7 @@ import { MINIMAL_APPLIED, prefersMinimal } from "./prefers-minimal.ts";
 import { answerProblem } from "./problem.ts";
 import { withAddresses } from "./public-address.ts";
 import { createQueryReader } from "./read-query.ts";
-import { type AnswerFacts, keepsAnswers, type Route, takesConditions } from "./route.ts";
+import { type AnswerFacts, keepsAnswers, LazyBody, type Route, takesConditions } from "./route.ts";
 
 export function mountRoutes(app: Hono<ApiEnv>, routes: readonly Route[], parts: ApiParts): void {
   for (const route of routes) {
@@ -102,12 +102,20 @@ function mayHaveBody(context: Context<ApiEnv>): boolean {
 const CALLER_HEADERS = "Authorization, Bellhop-Key, Bellhop-Namespace";
 
 /** As the request's conditions and preferences have it. */
-function prepareAnswer(
+function prepareAnswer(context: Context, route: Route, answer: Answered): Answered {
+  if (answer instanceof Response || "error" in answer) return answer;
+  const { body } = answer;
+  if (!(body instanceof LazyBody)) return prepareShown(context, route, answer);
+  // What has an entity is made for its tag all the same.
+  if (route.mayBeMinimal && !route.entity && prefersMinimal(context)) return toMinimal(answer);
+  return prepareShown(context, route, { ...answer, body: body.make() });
+}
+
+function prepareShown(
   context: Context,
   { entity, method, mayBeMinimal }: Route,
-  answer: Answered,
+  answer: AnswerFacts,
 ): Answered {
-  if (answer instanceof Response || "error" in answer) return answer;
   if (answer.body === undefined || answer.isAsked) return answer;
   const tag = entity && tagOf(entity, answer.body as object);
   const tagged = tag === undefined ? answer : { ...answer, headers: { ...answer.headers, etag: tag } };
@@ -119,13 +127,11 @@ function prepareAnswer(
     return { error: preconditionFailed() };
   if (tag !== undefined && known !== undefined && hasTag(known, tag))
     return { status: 304, headers: { etag: tag } };
-  return mayBeMinimal ? toMinimal(context, tagged) : tagged;
+  return mayBeMinimal && prefersMinimal(context) ? toMinimal(tagged) : tagged;
 }
 
 /** A 201 without a body is still one; a 200 without one is a 204. */
-function toMinimal(context: Context, answer: AnswerFacts): AnswerFacts {
-  if (!prefersMinimal(context)) return answer;
-  const { status, headers } = answer;
+function toMinimal({ status, headers }: AnswerFacts): AnswerFacts {
   return { status: status === 200 ? 204 : status, headers: { ...headers, ...MINIMAL_APPLIED } };
 }
 

@@ -62,8 +62,17 @@ type HeadersOf<Spec extends AnswerSpec> = Spec extends { headers: readonly (infe
   ? { headers?: { [Header in Name]?: string } }
   : { headers?: undefined };
 
+/** A body that may be left out, and is made where it is not; of what is audited the log would not see it. */
+export class LazyBody<Body> {
+  readonly make: () => Body;
+
+  constructor(make: () => Body) {
+    this.make = make;
+  }
+}
+
 type JsonAnswer<Status, Spec> = Spec extends { schema: infer Schema extends z.ZodType }
-  ? { status: Status; body: z.input<Schema>; isAsked?: boolean }
+  ? { status: Status; body: z.input<Schema> | LazyBody<z.input<Schema>>; isAsked?: boolean }
   : never;
 
 type ContentAnswer<Status, Spec> = Spec extends { content: infer Content }

@@ -33,7 +33,7 @@ import { changeTask } from "../../core/store/tasks/redefine.ts";
 import { readJsonBody } from "../bodies/body.ts";
 import { requireCallable } from "../callbacks/require-callable.ts";
 import { decodeIdCursor } from "../http/cursor.ts";
-import { defineRoute, type Feature, type Route, type RouteSettings } from "../http/route.ts";
+import { defineRoute, type Feature, LazyBody, type Route, type RouteSettings } from "../http/route.ts";
 import { spanOf, traceparentOf } from "../http/trace-requests.ts";
 import { lookForQueues } from "../queues/known-queues.ts";
 import { readRunPage } from "../runs/page.ts";
@@ -116,7 +116,9 @@ function writingRoutes({ time }: RouteSettings): Route[] {
         const created = await createTask(parts, request, ofNew);
         const { id } = created.task;
         spanOf(context).set({ "bellhop.task.id": id });
-        const [body, location] = [toWireCreated(created), `/v1/tasks/${id}`];
+        // Who makes tasks by the thousand asks for no more than their ids.
+        const body = new LazyBody(() => toWireCreated(created));
+        const location = `/v1/tasks/${id}`;
         if (created.joined) return { status: 200, body, headers: { location } };
         if (!created.isDuplicate) return { status: 201, body, headers: { location } };
         return { status: 200, body, headers: { location, "bellhop-deduplicated": "true" } };
