@@ -16,6 +16,7 @@ interface Stub {
 
 function openPool({
   maxWarmBytes = 100 * MEGABYTE,
+  maxIdleMs = 1_000,
   rssBytes = (): number => 0,
   isolateBytes = MEGABYTE,
   spares = 0,
@@ -32,7 +33,7 @@ function openPool({
     }) as Stub & GuestIsolate;
   };
   const pool = new IsolatePool(
-    { maxWarmBytes, maxIdleMs: 1_000, spares },
+    { maxWarmBytes, maxIdleMs, spares },
     make as unknown as (memoryMb: number) => GuestIsolate,
     rssBytes,
   );
@@ -141,6 +142,26 @@ describe("a revision's isolates", () => {
     assert.equal(isolate.gone, true);
     assert.deepEqual([pool.warmCount, pool.warmBytes], [0, 0]);
     assert.deepEqual(pool.evictions, { memory: 0, idle: 1 });
+  });
+
+  test("of those at rest all but the latest go after a minute", () => {
+    const { pool, take, give, call, now } = openPool({ maxIdleMs: 300_000 });
+    const [first, second, latest] = [take("a"), take("a"), take("a")].map(({ isolate }) => isolate);
+    const other = take("b").isolate;
+    for (const isolate of [other, first!, second!, latest!]) give(isolate);
+    const gone = () => [other, first, second, latest].map((isolate) => isolate!.gone);
+    pool.sweep(now() + 60_000);
+    assert.deepEqual(gone(), [false, false, false, false]);
+    pool.sweep(now() + 60_001);
+    assert.deepEqual(gone(), [false, true, true, false]);
+    assert.deepEqual([pool.warmCount, pool.evictions.idle], [2, 2]);
+    pool.sweep(now() + 300_000);
+    assert.deepEqual(
+      gone(),
+      [false, true, true, false],
+      "the one that a next run takes stays as long as any",
+    );
+    assert.equal(call("a"), true);
   });
 
   test("without reuse are ended once they come to rest", () => {

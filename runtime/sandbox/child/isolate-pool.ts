@@ -25,6 +25,11 @@ const MEGABYTE = 1_048_576;
  */
 const REFILL_LOOK_MS = 10;
 const REFILL_LOOKS = 3;
+/**
+ * Of a revision's idle isolates the latest is taken first, so those before it wait for as many runs at once as there were
+ * before: at its first calls, say, which meet no isolate and have one made each. They wait so long and no longer.
+ */
+const SURPLUS_IDLE_MS = 60_000;
 /** Of the memory, for isolates that have just begun to be called. */
 const TRIAL_SHARE = 1 / 16;
 /** How much more the process may hold than its warm isolates may, beside what the runs at work may take. */
@@ -179,8 +184,11 @@ export class IsolatePool {
 
   /** To be called now and then: ends what nobody used, and what the process holds too much for. */
   sweep(now: number): void {
+    const { maxIdleMs } = this.#limits;
     for (const kept of [...this.#idle]) {
-      if (now - kept.isolate.idleSince <= this.#limits.maxIdleMs) break;
+      const idleMs = now - kept.isolate.idleSince;
+      if (idleMs <= Math.min(SURPLUS_IDLE_MS, maxIdleMs)) break;
+      if (idleMs <= maxIdleMs && !this.#isSurplus(kept)) continue;
       this.#evict(kept, now);
       this.evictions.idle++;
     }
@@ -188,6 +196,11 @@ export class IsolatePool {
     if (shortBytes <= 0) return;
     this.#endSpares();
     this.#free(shortBytes, now);
+  }
+
+  /** Whether its revision's next run would have another one. */
+  #isSurplus(kept: KeptIsolate): boolean {
+    return this.#idleByRevision.get(kept.revisionId)!.at(-1) !== kept;
   }
 
   /** By how much the process holds more than it may, whatever the runs at work have taken of what is theirs. */
