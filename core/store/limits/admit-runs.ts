@@ -7,6 +7,7 @@ import {
   type ClaimedRun,
   type ClaimRow,
   describe,
+  specOf,
   TAKEN,
   TIMEOUT_MS,
   TRAFFIC,
@@ -238,7 +239,7 @@ async function admit(
   const held = hold.map((run) => ({ ...toHeld(run), yields_to: inPlaceOf.get(run.id) }));
   const values = [workerId, JSON.stringify(started), JSON.stringify(held), longestMs];
   const { rows: claimed } = await tx.pool.query<ClaimRow>({ name: "admit-runs", text: ADMIT, values });
-  return claimed.map(toClaimedRun);
+  return claimed.map((row) => toClaimedRun(row, row, specOf(row, row.spec), row.spec));
 }
 
 const pickSeen = ({ id, keys }: { id: string; keys: string[] }) => ({ id, keys });

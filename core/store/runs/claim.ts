@@ -5,7 +5,7 @@
  */
 import { byIndex } from "../by-index.ts";
 import type { Store } from "../database.ts";
-import { admitRuns, type LimitedRun } from "../limits/admit-runs.ts";
+import { admitRuns } from "../limits/admit-runs.ts";
 import { expectsFarLimits, expectsOneKey, noteKeys, noteLimits } from "../limits/far-limits.ts";
 import { expectsLimits, noteClaim } from "../limits/met-limits.ts";
 import {
@@ -22,18 +22,10 @@ import {
   TAKE_PERMITS,
   WANTED_PERMITS,
 } from "../limits/permits.ts";
-import { type PolicyTexts, withCommonPolicy, writePolicyTexts } from "../tasks/policy-columns.ts";
+import { writePolicyTexts } from "../tasks/policy-columns.ts";
+import { type ClaimAnswer, readClaimAnswer, type Told } from "./claim-answer.ts";
 import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts";
-import {
-  type BriefClaimRow,
-  type ClaimedRun,
-  COMMON_POLICY,
-  describeBriefly,
-  TAKEN,
-  TIMEOUT_MS,
-  TRAFFIC,
-  toClaimedRun,
-} from "./claimed-run.ts";
+import { type ClaimedRun, COMMON, describeBriefly, TAKEN, TIMEOUT_MS, TRAFFIC } from "./claimed-run.ts";
 import { findFloor, IS_CROWDED, noteFullSearch, noteSearchFromFloor } from "./search-floor.ts";
 import {
   bestOfSome,
@@ -70,12 +62,12 @@ interface Search {
 
 // A row for each run that it took, or one of nulls. One of them says what is told besides, those held up by limits among it.
 const claim = ({ ctes, columns = "" }: Search, start: string) => `
-  WITH RECURSIVE ${ctes}, ${start}, ${TAKEN}, ${COMMON_POLICY}
+  WITH RECURSIVE ${ctes}, ${start}, ${TAKEN}, ${COMMON}
   ${describeBriefly(
     "(SELECT) AS one LEFT JOIN taken k ON true",
     `, CASE WHEN k.id IS NOT DISTINCT FROM (SELECT id FROM taken LIMIT 1) THEN json_build_object(
       'limited', (SELECT json_agg(json_build_object('id', id, 'keys', keys)) FROM chosen WHERE NOT is_free),
-      'common', (SELECT ${writePolicyTexts("policy", "retry")} FROM common)${columns}) END AS told`,
+      'common', (SELECT ${writePolicyTexts("policy", "retry", ", 'spec', spec")} FROM common)${columns}) END AS told`,
   )}`;
 
 /** What a claim does for limits, by what its store expects of them. */
@@ -140,22 +132,6 @@ function toSearches(suffix: string, from: (number: number) => string, columns: s
 
 const FULL = toSearches("", () => "", `, 'isCrowded', ${IS_CROWDED}`);
 const FROM_FLOOR = toSearches("-from-floor", (number) => `AND available_at >= $${number}::timestamptz`, "");
-
-type AnsweredRow = (BriefClaimRow | { id: null }) & { told: Told | null };
-
-/** What a search tells besides the runs that it found. */
-interface Told {
-  limited: LimitedRun[] | null;
-  /** The policy of the runs whose rows have none, and have a task. */
-  common: PolicyTexts | null;
-  hasBacklog?: boolean;
-  visited?: number;
-  lastNamespaceId?: string | null;
-  /** Of a full search. */
-  isCrowded?: boolean;
-}
-
-const NOTHING_TOLD: Told = { limited: null, common: null };
 
 type Answer = Claim & { told: Told };
 
@@ -282,13 +258,10 @@ async function ask(
   store: Store,
   statement: { name: string; text: string },
   values: ClaimValues,
-): Promise<{ taken: ClaimedRun[]; limited: LimitedRun[]; told: Told }> {
-  const { rows } = await store.plannedPool.query<AnsweredRow>({ ...statement, values });
-  const told = rows.find((row) => row.told)?.told ?? NOTHING_TOLD;
-  const taken = rows.flatMap((row) =>
-    row.id === null ? [] : toClaimedRun(withCommonPolicy(row, told.common)),
+): Promise<ClaimAnswer> {
+  return readClaimAnswer(
+    await store.plannedPool.query<unknown[]>({ ...statement, values, rowMode: "array" }),
   );
-  return { taken, limited: told.limited ?? [], told };
 }
 
 type ClaimValues = [workerId: string, ...unknown[]];

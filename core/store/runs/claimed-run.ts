@@ -104,22 +104,25 @@ const CRON_CLOCK = `CASE WHEN k.function_id IS NOT NULL AND t.schedule ->> 'kind
 
 const TAG = "coalesce(k.target ->> 'tag', t.spec ->> 'tag')";
 
-/** The policy of one of the tasks of `taken`, which most of the others have too. */
-export const COMMON_POLICY = `
+/** The policy and the spec of one of the tasks of `taken`, which most of the others may have too. */
+export const COMMON = `
   common AS MATERIALIZED (
-    SELECT t.policy, t.retry FROM taken k JOIN tasks t ON ${byIndex("t.id", "k.task_id")} LIMIT 1
+    SELECT t.policy, t.retry, CASE WHEN NOT ${isLarge("t.spec")} THEN t.spec END AS spec FROM taken k JOIN tasks t ON ${byIndex("t.id", "k.task_id")} LIMIT 1
   )`;
 
-/** A `ClaimRow` of each row `k` of a `source` of `taken` rows: with its task's definition and the revision of its tag. */
-export const describe = (source: string) => describeWith(JOINED_POLICY, source, "");
-/** The same with more `columns`, and without what `COMMON_POLICY` has. */
-export const describeBriefly = (source: string, columns: string) =>
-  describeWith(UNCOMMON_POLICY, source, columns);
+/** A spec that all have is told once: to write it, send it and read it takes both sides longer than to compare it. */
+const UNCOMMON_SPEC = "CASE WHEN NOT (SELECT ROW(spec) FROM common) *= ROW(t.spec) THEN t.spec END";
 
-const describeWith = (policy: string, source: string, columns: string) => `
+/** A `ClaimRow` of each row `k` of a `source` of `taken` rows: with its task's definition and the revision of its tag. */
+export const describe = (source: string) => describeWith(JOINED_POLICY, "t.spec", source, "");
+/** The same with more `columns`, and without what `COMMON` has. */
+export const describeBriefly = (source: string, columns: string) =>
+  describeWith(UNCOMMON_POLICY, UNCOMMON_SPEC, source, columns);
+
+const describeWith = (policy: string, spec: string, source: string, columns: string) => `
   SELECT ${TAKEN_COLUMNS}, ${policy}, ${CRON_CLOCK} AS cron_clock,
     CASE WHEN ${IS_LARGE} THEN NULL ELSE k.input END AS input,
-    CASE WHEN ${IS_LARGE} THEN ${HEAD} ELSE t.spec END AS spec,
+    CASE WHEN ${IS_LARGE} THEN ${HEAD} ELSE ${spec} END AS spec,
     CASE WHEN ${IS_LARGE} THEN ${textBytes("k.input")} + ${textBytes("t.spec")} END AS "unloadedBytes", CASE WHEN k.function_id IS NOT NULL AND ${TAG} IS NOT NULL THEN (
       SELECT g.revision_id FROM function_tags g WHERE g.function_id = k.function_id AND g.tag = ${TAG}
     ) END AS tag_revision_id ${columns}
@@ -153,21 +156,28 @@ interface TakenRow {
 }
 
 /** What a run's spec is made of. */
-export type SpecColumns = Pick<TakenRow, "spec" | "input" | "function_id" | "function_name" | "trigger">;
+type GivenColumns = Pick<TakenRow, "input" | "function_id" | "function_name" | "trigger">;
+export type SpecColumns = Pick<TakenRow, "spec"> & GivenColumns;
 
 export type ClaimRow = TakenRow & JoinedPolicy;
 /** Of `describeBriefly`. */
 export type BriefClaimRow = TakenRow & UncommonPolicy;
 
-export function toClaimedRun(row: ClaimRow): ClaimedRun {
-  const policy = fromJoinedPolicy(row) ?? policyWithoutTask(row.trigger, row.max_attempts);
+/** @param stored what `spec` was made of, if it has a task */
+export function toClaimedRun(
+  row: Omit<TakenRow, "spec">,
+  joined: JoinedPolicy,
+  spec: TaskSpec,
+  stored: StoredSpec | null,
+): ClaimedRun {
+  const policy = fromJoinedPolicy(joined) ?? policyWithoutTask(row.trigger, row.max_attempts);
   return {
     id: row.id,
     claimNo: row.claim_no,
     namespaceId: row.namespace_id,
     taskId: row.task_id,
     trigger: row.trigger,
-    spec: specOf(row),
+    spec,
     ...(row.unloadedBytes === null ? {} : { unloadedBytes: row.unloadedBytes }),
     attempt: row.attempt,
     attemptOffset: row.attempt_offset,
@@ -177,14 +187,17 @@ export function toClaimedRun(row: ClaimRow): ClaimedRun {
     limitsFrom: row.redriven_at,
     startedAt: row.started_at,
     functionId: row.function_id,
-    revisionId: chooseRevision(row),
+    revisionId: chooseRevision(row, stored),
     holdsPermits: row.holds_permits,
     hasCallbacks: row.has_callbacks,
     traceparent: row.traceparent,
   };
 }
 
-export function specOf({ spec, input, function_id, function_name, trigger }: SpecColumns): TaskSpec {
+export function specOf(
+  { input, function_id, function_name, trigger }: GivenColumns,
+  spec: StoredSpec | null,
+): TaskSpec {
   if (spec) return fromSpecColumn(input === null ? spec : withGivenInput(spec, input as GivenInput));
   // A callback that sends: what it sends was written when it was made.
   if (trigger === "callback" && function_id === null) return fromSpecColumn(input as unknown as StoredSpec);
@@ -192,8 +205,8 @@ export function specOf({ spec, input, function_id, function_name, trigger }: Spe
 }
 
 /** The revision that was asked for, else the one the function's traffic gives this run; null where there is none. */
-function chooseRevision(row: ClaimRow): string | null {
-  const { id, function_id, tag_revision_id, traffic, spec } = row;
+function chooseRevision(row: Omit<TakenRow, "spec">, spec: StoredSpec | null): string | null {
+  const { id, function_id, tag_revision_id, traffic } = row;
   if (function_id === null || traffic === null) return null;
   const target = row.target ?? (spec ? targetOf(spec) : undefined);
   if (target) return "revision" in target ? target.revision : tag_revision_id;

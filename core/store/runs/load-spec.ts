@@ -18,5 +18,5 @@ export async function loadSpec(
   { id, claimNo }: Pick<ClaimedRun, "id" | "claimNo">,
 ): Promise<TaskSpec | undefined> {
   const { rows } = await pool.query<SpecColumns>({ ...LOAD, values: [id, claimNo] });
-  return rows[0] && specOf(rows[0]);
+  return rows[0] && specOf(rows[0], rows[0].spec);
 }

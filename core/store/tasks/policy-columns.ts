@@ -23,9 +23,9 @@ export const UNCOMMON_POLICY = `
   CASE WHEN t.id IS NOT NULL AND NOT (${IS_COMMON}) THEN ${writePolicyTexts("t.policy", "t.retry")} END AS policy_texts,
   t.timeout_ms AS task_timeout_ms, t.dead_letter`;
 
-/** JSON of `PolicyTexts`. */
-export function writePolicyTexts(policy: string, retry: string): string {
-  return `json_build_object('policy', ${policy}::text, 'retry', ${retry}::text)`;
+/** JSON of `PolicyTexts`, with more `columns`. */
+export function writePolicyTexts(policy: string, retry: string, columns = ""): string {
+  return `json_build_object('policy', ${policy}::text, 'retry', ${retry}::text${columns})`;
 }
 
 /** Both as the database wrote them: whoever has read the same texts reads them no more. */
@@ -41,15 +41,16 @@ export interface UncommonPolicy {
   dead_letter: boolean | null;
 }
 
-const WITHOUT_TASK = { policy: null, retry: null };
+const WITHOUT_TASK: JoinedPolicy = { policy: null, retry: null, task_timeout_ms: null, dead_letter: null };
 
 /** Fills in what was told once. */
-export function withCommonPolicy<R extends UncommonPolicy>(
-  row: R,
+export function toJoinedPolicy(
+  { policy_texts, task_timeout_ms, dead_letter }: UncommonPolicy,
   common: PolicyTexts | null,
-): R & JoinedPolicy {
-  const ofTask = row.task_timeout_ms === null ? WITHOUT_TASK : common;
-  return Object.assign(row, row.policy_texts ?? ofTask) as R & JoinedPolicy;
+): JoinedPolicy {
+  const texts = policy_texts ?? common;
+  if (task_timeout_ms === null || dead_letter === null || !texts) return WITHOUT_TASK;
+  return { policy: texts.policy, retry: texts.retry, task_timeout_ms, dead_letter };
 }
 
 /** `JOINED_POLICY`; nulls where a run has no task. */
