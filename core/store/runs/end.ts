@@ -281,7 +281,15 @@ const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedA
   })}
   ), ${writeLines("gone", { revisionId: "s.end_revision_id" })} ${rest}`;
 
-export const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELECT ${ANSWERED} FROM gone`) };
+/**
+ * One row for all: how many there are, and `told` those of which there is more to say. Where fewer are there than were
+ * given, all are told.
+ */
+const COUNTED = `count(*)::int AS moved, json_agg(
+    json_build_object('id', id, 'claimNo', claim_no, 'awaited', awaited, 'permits', permits)
+  ) FILTER (WHERE awaited OR permits IS NOT NULL OR (SELECT count(*) FROM gone) < cardinality($2::text[])) AS told`;
+
+export const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELECT ${COUNTED} FROM gone`) };
 
 const CALLED_BY_GONE = callBack("gone", "g.end_state", "g.end_error");
 

@@ -37,9 +37,12 @@ export interface FinishReport {
   ended: EndedRun[];
 }
 
-interface FinishedRow {
+interface FinishedRow extends ToldOfEnd {
   id: string;
   claimNo: number;
+}
+
+interface ToldOfEnd {
   awaited: boolean;
   permits?: string[] | null;
   wantedKeys?: string[] | null;
@@ -47,6 +50,14 @@ interface FinishedRow {
   areFar?: boolean;
   nearKeys?: string[] | null;
 }
+
+/** Of a statement that tells one by one only those of which there is more to say, or all where some are missing. */
+interface CountedRows {
+  moved: number;
+  told: FinishedRow[] | null;
+}
+
+const NOTHING_TOLD: ToldOfEnd = { awaited: false, permits: null };
 
 /**
  * Records a batch of attempts that ended, with their logs: one statement, or several in one transaction where some stay
@@ -106,7 +117,7 @@ async function writeInTransaction(tx: Transaction, batch: Batch<TriedAttempt>): 
   const open = ended.filter(staysOpen);
   const kept = await writeVerdicts(tx.pool, callsBack(open) ? KEEP_OPEN_CALLING : KEEP_OPEN, of(open));
   const deferrable = attempts.filter((attempt) => !hasEnded(attempt));
-  const deferred = [...(await writeRows(tx.pool, DEFER, of(deferrable))).keys()];
+  const deferred = (await writeRows(tx.pool, DEFER, of(deferrable))).map(([attempt]) => attempt);
   const isKept = new Set<TriedAttempt>([...kept.map(({ attempt }) => attempt), ...deferred]);
   const unwanted = attempts.filter(
     (attempt) => /^(scheduled|deferred)$/.test(attempt.verdict.state) && !isKept.has(attempt),
@@ -187,9 +198,8 @@ async function writeVerdicts(
   statement: { name: string; text: string },
   batch: Batch,
 ): Promise<WrittenEnd[]> {
-  const rows = await writeRows(client, statement, batch);
-  return Array.from(
-    rows,
+  const written = await writeRows(client, statement, batch);
+  return written.map(
     ([attempt, row]): WrittenEnd => ({
       attempt,
       ended: toEndedRun(attempt, batch.cause ?? "worker", row),
@@ -204,18 +214,26 @@ async function writeRows<A extends TriedAttempt>(
   client: pg.Pool | pg.PoolClient,
   statement: { name: string; text: string },
   { workerId, attempts }: Batch<A>,
-): Promise<Map<A, FinishedRow>> {
-  if (attempts.length === 0) return new Map();
+): Promise<[A, ToldOfEnd][]> {
+  if (attempts.length === 0) return [];
   const values = toVerdictValues(workerId, attempts);
-  const { rows } = await client.query<FinishedRow>({ ...statement, values });
+  const { rows } = await client.query<FinishedRow | CountedRows>({ ...statement, values });
+  const [first] = rows;
+  if (!first || !("moved" in first)) return match(attempts, rows as FinishedRow[]);
+  const told = match(attempts, first.told ?? []);
+  if (first.moved < attempts.length) return told;
+  const rowOf = new Map(told);
+  return attempts.map((attempt) => [attempt, rowOf.get(attempt) ?? NOTHING_TOLD]);
+}
+
+/** A run may be in a batch twice, by the claim that was lost and by the one that took it back: its row is of one. */
+function match<A extends TriedAttempt>(attempts: A[], rows: FinishedRow[]): [A, ToldOfEnd][] {
+  if (rows.length === 0) return [];
   const rowOf = new Map(rows.map((row) => [row.id, row]));
-  const written = new Map<A, FinishedRow>();
-  for (const attempt of attempts) {
+  return attempts.flatMap((attempt) => {
     const row = rowOf.get(attempt.runId);
-    // A run may be in a batch twice, by the claim that was lost and by the one that took it back: its row is of one.
-    if (row && row.claimNo === attempt.claimNo) written.set(attempt, row);
-  }
-  return written;
+    return row && row.claimNo === attempt.claimNo ? [[attempt, row]] : [];
+  });
 }
 
 function toReport({ ends, deferred = [] }: Written): FinishReport {
@@ -233,7 +251,7 @@ export function toEndedRun(
   { awaited = false, wantedKeys = null }: Partial<Pick<FinishedRow, "awaited" | "wantedKeys">> = {},
 ): EndedRun {
   const { verdict, record } = attempt;
-  return {
+  const ended: EndedRun = {
     runId: attempt.runId,
     claimNo: attempt.claimNo,
     namespaceId: attempt.namespaceId,
@@ -242,16 +260,19 @@ export function toEndedRun(
     trigger: attempt.trigger,
     functionId: attempt.functionId,
     functionName: attempt.functionName,
-    ...{ cause, awaited, wantedKeys },
+    cause,
+    awaited,
+    wantedKeys,
     hasCallbacks: attempt.hasCallbacks,
     attempt: record.attempt,
     state: verdict.state,
     error: "error" in verdict ? verdict.error : null,
     startedAt: record.startedAt == null ? null : readStart(record.startedAt),
     endedAt: readEnd(record.finishedAt),
-    ...(attempt.pausesTask ? { pausesTask: true } : undefined),
-    ...(attempt.mayHoldNext ? { mayHoldNext: true } : undefined),
   };
+  if (attempt.pausesTask) ended.pausesTask = true;
+  if (attempt.mayHoldNext) ended.mayHoldNext = true;
+  return ended;
 }
 
 const RELEASE = `
