@@ -5,7 +5,8 @@
 export class LazyAbort {
   #reason: unknown;
   #isAborted = false;
-  #acts: Set<() => void> | undefined;
+  /** Of one that is alone there is no set: most have no other beside it. */
+  #acts: Set<() => void> | (() => void) | undefined;
   #controller: AbortController | undefined;
 
   get aborted(): boolean {
@@ -27,9 +28,17 @@ export class LazyAbort {
   /** Calls `act` when it is aborted, unless what this answers is called before; never where it has been already. */
   onAbort(act: () => void): () => void {
     if (this.#isAborted) return () => {};
-    this.#acts ??= new Set();
-    this.#acts.add(act);
-    return () => this.#acts?.delete(act);
+    if (this.#acts === undefined) this.#acts = act;
+    else {
+      if (typeof this.#acts === "function") this.#acts = new Set([this.#acts]);
+      this.#acts.add(act);
+    }
+    return () => this.#forget(act);
+  }
+
+  #forget(act: () => void): void {
+    if (this.#acts === act) this.#acts = undefined;
+    else if (typeof this.#acts === "object") this.#acts.delete(act);
   }
 
   /** Once; later ones change nothing. All are told, also where one of them throws: then the first of that is thrown at the end. */
@@ -39,7 +48,7 @@ export class LazyAbort {
     this.#reason = reason;
     const errors: unknown[] = [];
     // One that another takes back meanwhile leaves the set, and is not met.
-    for (const act of this.#acts ?? []) {
+    for (const act of typeof this.#acts === "function" ? [this.#acts] : (this.#acts ?? [])) {
       try {
         act();
       } catch (error) {

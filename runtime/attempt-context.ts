@@ -111,12 +111,11 @@ export class RunnerContext implements AttemptContext {
 
 const round = (ms: number) => Math.round(ms * 100) / 100;
 
-function roundFacts({ loadMs, cpuMs, ...facts }: IsolateFacts): IsolateFacts {
-  return {
-    ...facts,
-    ...(loadMs === undefined ? {} : { loadMs: round(loadMs) }),
-    ...(cpuMs === undefined ? {} : { cpuMs: round(cpuMs) }),
-  };
+function roundFacts(facts: IsolateFacts): IsolateFacts {
+  const rounded = { ...facts };
+  if (facts.loadMs !== undefined) rounded.loadMs = round(facts.loadMs);
+  if (facts.cpuMs !== undefined) rounded.cpuMs = round(facts.cpuMs);
+  return rounded;
 }
 
 /** Clocks differ a little; a line's instant may lie this far outside its attempt. */

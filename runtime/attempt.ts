@@ -23,7 +23,7 @@ import { createInstantWriter } from "../core/instant-text.ts";
 import type { LazyAbort } from "../core/lazy-abort.ts";
 import type { ClaimedRun } from "../core/store/runs/claim.ts";
 import type { AttemptLogLine, TriedAttempt } from "../core/store/runs/finish.ts";
-import { NO_SPAN } from "../core/telemetry/tracing.ts";
+import { NO_SPAN, type Span } from "../core/telemetry/tracing.ts";
 import { type AttemptTimes, roomWaitMs } from "./attempt-clock.ts";
 import { type AttemptGiven, RunnerContext } from "./attempt-context.ts";
 import type { AttemptStop, StopReason } from "./attempt-stop.ts";
@@ -48,22 +48,40 @@ export async function runAttempt(
   const refused = refuseToBegin(run, limits);
   const context = refused ? undefined : new RunnerContext(run, stop, clock, timesOf(run, limits), given);
   const outcome = refused ?? (await runUntilTimeout(run, runners[run.spec.type], context!, clock));
+  return endAttempt(run, outcome, { stop, workerId, limits, context, span: given.span ?? NO_SPAN });
+}
+
+interface EndFacts {
+  stop: LazyAbort;
+  workerId: string;
+  limits: AttemptLimits;
+  /** Absent: it did not begin. */
+  context: RunnerContext | undefined;
+  span: Span;
+}
+
+/** Apart from what waits for the outcome: of each run that is under way V8 keeps all that the waiting function has. */
+function endAttempt(
+  run: ClaimedRun,
+  outcome: AttemptOutcome,
+  { stop, workerId, limits, context, span }: EndFacts,
+): TriedAttempt | null {
   const reason = stop.aborted ? (stop.reason as AttemptStop).reason : undefined;
   if (reason === "released" || reason === "lost") return null;
   const now = context ? context.instantAfter(context.elapsedMs()) : run.startedAt;
   const told = reason ? replaceOutcome(outcome, reason, run) : outcome;
   const ended = nameDeadline(told, limits, now);
-  const { logs, facts, kept } = context ?? { logs: [], facts: {}, kept: undefined };
+  const { logs, facts, kept } = context ?? NOT_BEGUN;
   // What went wrong with a task of another type is told by its record alone: it has no log of its own.
   const isTold = ended.kind === "failed" && run.spec.type === "function";
   const lines = isTold ? withFailureLine(logs, ended.error, now) : logs;
-  const { traceId } = (given.span ?? NO_SPAN).logFields;
-  const attempt = judge(run, ended, lines, {
-    ...{ workerId, now, traceId, facts, deadlineAt: limits.deadlineAt },
-  });
+  const { traceId } = span.logFields;
+  const attempt = judge(run, ended, lines, { workerId, now, traceId, facts, deadlineAt: limits.deadlineAt });
   // The next attempt is given what this one was: its row keeps that as it came.
   return kept && attempt.verdict.state !== "scheduled" ? withKeptInput(attempt, kept) : attempt;
 }
+
+const NOT_BEGUN = { logs: [], facts: {}, kept: undefined };
 
 interface AttemptLimits {
   /** The task's, cut to what its deadline leaves. */
@@ -101,31 +119,35 @@ const timesOf = ({ policy, startedAt }: ClaimedRun, { deadlineAt }: AttemptLimit
   leftMs: deadlineAt && deadlineAt.getTime() - startedAt.getTime(),
 });
 
-async function runUntilTimeout(
+/** Never rejects. A promise and no async function: each run that is under way keeps one fewer. */
+function runUntilTimeout(
   run: ClaimedRun,
   runner: TaskRunner,
   context: RunnerContext,
   clock: Clock,
 ): Promise<AttemptOutcome> {
-  let leaveTimer: (() => void) | undefined;
-  try {
-    return await new Promise<AttemptOutcome>((resolve, reject) => {
+  return new Promise((resolve) => {
+    let leaveTimer: (() => void) | undefined;
+    const end = (outcome: AttemptOutcome) => {
+      context.end();
+      leaveTimer?.();
+      resolve(outcome);
+    };
+    context.stop.onAbort(() => {
       // It is left behind.
-      const abandon = () => resolve({ kind: "cancelled" });
-      context.stop.onAbort(() => {
-        if (!context.isOver) leaveTimer = clock.after(ABORT_GRACE_MS, abandon);
-      });
-      runner(run, context).then(resolve, reject);
+      if (!context.isOver) leaveTimer = clock.after(ABORT_GRACE_MS, () => end({ kind: "cancelled" }));
     });
-  } catch (error) {
-    return failed("internal_error", `Bellhop could not run this attempt: ${messageOf(error)}`, {
-      retryable: true,
-    });
-  } finally {
-    context.end();
-    leaveTimer?.();
-  }
+    const fail = (error: unknown) => end(toInternalError(error));
+    try {
+      runner(run, context).then(end, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
 }
+
+const toInternalError = (error: unknown) =>
+  failed("internal_error", `Bellhop could not run this attempt: ${messageOf(error)}`, { retryable: true });
 
 /** A result that was complete before the stop took effect counts, and so does an answer that puts it off. */
 function replaceOutcome(outcome: AttemptOutcome, reason: StopReason, run: ClaimedRun): AttemptOutcome {
@@ -160,6 +182,15 @@ function judge(
   { workerId, now, traceId, facts, deadlineAt }: JudgeFacts,
 ): TriedAttempt {
   const { spec, policy } = run;
+  const record: AttemptRecord = {
+    attempt: run.attempt,
+    workerId,
+    startedAt: writeStart(run.startedAt),
+    finishedAt: writeEnd(now),
+    error: "error" in outcome ? outcome.error : null,
+    ...(traceId === undefined ? undefined : { traceId }),
+    ...facts,
+  };
   const tried = {
     runId: run.id,
     claimNo: run.claimNo,
@@ -172,15 +203,7 @@ function judge(
     holdsPermits: run.holdsPermits,
     hasCallbacks: run.hasCallbacks,
     revisionId: run.revisionId,
-    record: {
-      attempt: run.attempt,
-      workerId,
-      startedAt: writeStart(run.startedAt),
-      finishedAt: writeEnd(now),
-      error: "error" in outcome ? outcome.error : null,
-      ...(traceId === undefined ? undefined : { traceId }),
-      ...facts,
-    },
+    record,
     logs,
     ...(policy.pauseAfterFailures === null ? undefined : { pausesTask: true as const }),
     ...(mayHoldNext(run.trigger, policy) ? { mayHoldNext: true as const } : undefined),

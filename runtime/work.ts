@@ -18,7 +18,7 @@ import type { DirectWay } from "./direct/direct-calls.ts";
 import type { RunEnd } from "./events/event-intake.ts";
 import type { InputRoom } from "./input-room.ts";
 import type { MeetCaller } from "./runners/task-runner.ts";
-import { isLost, type RunningAttempts } from "./running-attempts.ts";
+import { isLost, type RunningAttempt, type RunningAttempts } from "./running-attempts.ts";
 import type { HttpCall } from "./sandbox/invocation.ts";
 import type { Slots } from "./slots.ts";
 
@@ -56,6 +56,13 @@ interface Way {
   isInTable(): boolean;
 }
 
+/** What a run under way has taken, and gives back at its end. */
+interface Held {
+  leaveRoom: (() => void) | undefined;
+  leaveSlot: () => void;
+  caller: MetCaller | undefined;
+}
+
 function passOn(from: LazyAbort, to: LazyAbort): void {
   const stop = () => to.abort(from.reason);
   if (from.aborted) stop();
@@ -68,47 +75,64 @@ export function createWork(parts: WorkParts): Work {
     parts;
   const claimed: Way = { isDirect: false, isInTable: () => true, record: recordClaimed };
 
-  async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
+  const releaseSlot = () => slots.release(1);
+
+  function begin(run: ClaimedRun, way: Way, span: Span): RunningAttempt {
     log.debug({ ...runFields(run, span), type: run.spec.type }, "attempt begins");
     const mine = running.begin({ run, span, isDirect: way.isDirect, isInTable: way.isInTable });
     if (way.stopped) passOn(way.stopped, mine.stop);
-    let leaveRoom: (() => void) | undefined;
-    let leaveSlot = () => slots.release(1);
-    let caller: MetCaller | undefined;
-    const meetCaller: MeetCaller = async (apiId, request) => {
-      caller = await callers?.meet(apiId, run.id, mine.stop.signal);
+    return mine;
+  }
+
+  const meetCallerOf =
+    (run: ClaimedRun, mine: RunningAttempt, held: Held): MeetCaller =>
+    async (apiId, request) => {
+      held.caller = await callers?.meet(apiId, run.id, mine.stop.signal);
       // Given back meanwhile: nothing goes over, so that another worker can meet it.
-      if (!caller || mine.stop.aborted) return undefined;
-      mine.hasBegunCaller = caller.hasBegun;
-      return caller.toCall(request);
+      if (!held.caller || mine.stop.aborted) return undefined;
+      mine.hasBegunCaller = held.caller.hasBegun;
+      return held.caller.toCall(request);
     };
-    /** The wait for room is none of the attempt's time. */
-    const enter = async (bytes: number): Promise<ClaimedRun> => {
-      const askedMs = clock.steadyMs();
-      leaveRoom = await room.take(bytes, mine.stop.signal);
-      const waitedMs = Math.floor(clock.steadyMs() - askedMs);
-      return { ...run, startedAt: new Date(run.startedAt.getTime() + waitedMs) };
-    };
+
+  /** The wait for room is none of the attempt's time. */
+  async function enter(run: ClaimedRun, bytes: number, { stop }: RunningAttempt, held: Held) {
+    const askedMs = clock.steadyMs();
+    held.leaveRoom = await room.take(bytes, stop.signal);
+    const waitedMs = Math.floor(clock.steadyMs() - askedMs);
+    return { ...run, startedAt: new Date(run.startedAt.getTime() + waitedMs) };
+  }
+
+  function record(attempt: TriedAttempt, run: ClaimedRun, way: Way, held: Held): Promise<unknown> {
+    // A caller's own share of the slots ends with the record.
+    if (held.caller) return held.caller.record(attempt, recordClaimed);
+    if (way.isDirect) return way.record(attempt);
+    const bytes = estimateBytes(attempt);
+    held.leaveSlot = slots.beginRecording(bytes + estimateSpecBytes(run.spec));
+    return way.record(attempt, bytes);
+  }
+
+  function leave(mine: RunningAttempt, { caller, leaveRoom, leaveSlot }: Held): void {
+    caller?.close();
+    running.leave(mine);
+    leaveRoom?.();
+    leaveSlot();
+  }
+
+  async function work(run: ClaimedRun, way: Way, span: Span): Promise<RunEnd> {
+    const mine = begin(run, way, span);
+    const held: Held = { leaveRoom: undefined, leaveSlot: releaseSlot, caller: undefined };
     try {
-      const begun = run.unloadedBytes === undefined ? run : await enter(run.unloadedBytes);
-      const given = { http: way.http, meetCaller, span };
+      const { unloadedBytes } = run;
+      const begun = unloadedBytes === undefined ? run : await enter(run, unloadedBytes, mine, held);
+      const given = { http: way.http, meetCaller: meetCallerOf(run, mine, held), span };
       const attempt = await runAttempt(begun, runners, mine.stop, facts.id, clock, given);
       mine.isEnded = true;
       endAttemptSpan(span, attempt);
-      if (attempt && !way.isDirect && !caller) {
-        const bytes = estimateBytes(attempt);
-        leaveSlot = slots.beginRecording(bytes + estimateSpecBytes(run.spec));
-        await way.record(attempt, bytes);
-      } else if (attempt) {
-        // A caller's own share of the slots ends with the record.
-        await (caller ? caller.record(attempt, recordClaimed) : way.record(attempt));
-      } else if (isLost(mine)) metrics.dropped.inc();
+      if (attempt) await record(attempt, run, way, held);
+      else if (isLost(mine)) metrics.dropped.inc();
       return attempt ? "recorded" : "given_back";
     } finally {
-      caller?.close();
-      running.leave(mine);
-      leaveRoom?.();
-      leaveSlot();
+      leave(mine, held);
     }
   }
 
