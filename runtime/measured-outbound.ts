@@ -6,16 +6,16 @@ import { MailError, type Mailer } from "./email/mail-provider.ts";
 
 /** Streamed answers count once their head is there. */
 export function measureEgress(egress: Egress, { requests }: OutboundMetrics): Egress {
-  async function count<T>(answering: Promise<T>): Promise<T> {
-    try {
-      const answer = await answering;
-      requests.inc({ outcome: "answered" });
-      return answer;
-    } catch (error) {
-      requests.inc({ outcome: error instanceof EgressError ? error.code : "other" });
-      throw error;
-    }
+  function countAnswer<T>(answer: T): T {
+    requests.inc({ outcome: "answered" });
+    return answer;
   }
+  function countFailure(error: unknown): never {
+    requests.inc({ outcome: error instanceof EgressError ? error.code : "other" });
+    throw error;
+  }
+  const count = <T>(answering: Promise<T>): Promise<T> =>
+    answering.then(countAnswer, countFailure) as Promise<T>;
   return {
     request: (request) => count(egress.request(request)),
     stream: (request) => count(egress.stream(request)),

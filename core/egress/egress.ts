@@ -148,18 +148,21 @@ export function createEgress(options: EgressOptions): Egress {
         // For each hop: one may be waited for long.
         const found = request.trusted ? trustedRules : rulesOf(request, hop);
         const rules = found instanceof Promise ? await found : found;
-        refuseHost(hop.url, rules);
-        if (!request.trusted) refusePort(hop.url);
         const sent = hop;
-        const pool = pools.get(sent.url.origin, rules, request.tenant);
+        const pool = pools.get(sent.url.origin, rules, request.tenant, () => {
+          refuseHost(sent.url, rules);
+          if (!request.trusted) refusePort(sent.url);
+        });
         const response = await resendIfStale(sent, () => exchange(pool, sent, limits));
         const { status, headers } = response;
         const { location } = headers;
         const follows = isRedirect(status) && isFollowed(request.followRedirects, status, hop.method);
         const next = follows && location !== undefined ? nextHop(request, sent, status, location) : undefined;
         if (!next) {
+          const url = hop.url.href;
+          if (headers["content-encoding"] === undefined) return { ...response, isEncoded: false, url };
           const decoded = await decodeGathered(response, maxResponseBytes, () => takeFor(request));
-          return { ...decoded, url: hop.url.href };
+          return { ...decoded, url };
         }
         if (redirects === MAX_REDIRECTS) throw tooManyRedirects(MAX_REDIRECTS, hop.url.host);
         hop = next;

@@ -27,9 +27,10 @@ export function firstHop<Body>(request: Asked, body: Body | null): Hop<Body> {
     headers["authorization"] =
       `Basic ${Buffer.from(`${decode(url.username)}:${decode(url.password)}`).toString("base64")}`;
   }
-  url.username = "";
-  url.password = "";
-  url.hash = "";
+  // To set one writes and parses the whole URL anew.
+  if (url.username) url.username = "";
+  if (url.password) url.password = "";
+  if (url.hash) url.hash = "";
   return { url, method, headers, body };
 }
 

@@ -18,10 +18,22 @@ export function isReservedHeader(name: string): boolean {
   return RESERVED.has(lower) || lower.startsWith("proxy-");
 }
 
+/** Names that were looked at already and are not reserved: most requests have the same dozen. */
+const knownSendable = new Set<string>();
+const MOST_KNOWN = 256;
+const LONGEST_KNOWN = 64;
+
+function isSendable(name: string): boolean {
+  if (knownSendable.has(name)) return true;
+  if (isReservedHeader(name)) return false;
+  if (knownSendable.size < MOST_KNOWN && name.length <= LONGEST_KNOWN) knownSendable.add(name);
+  return true;
+}
+
 /** A copy without the reserved fields. */
 export function sendableHeaders(given: Readonly<Record<string, string>>): Record<string, string> {
   const sent: Record<string, string> = {};
-  for (const name in given) if (!isReservedHeader(name)) sent[name] = given[name]!;
+  for (const name in given) if (isSendable(name)) sent[name] = given[name]!;
   return sent;
 }
 

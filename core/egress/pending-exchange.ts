@@ -30,6 +30,8 @@ export interface ConnectionFacts {
   isOutdated: boolean;
 }
 
+const noConnection = (): ConnectionFacts => ({ isReused: false, isOutdated: false });
+
 /**
  * What every exchange has in common: how it ends. Waiting (for a connection) → started → over, once, by the handler
  * itself, an error, the caller's signal, or the connect timeout while it waits. One that is over before it has a
@@ -44,7 +46,7 @@ export abstract class PendingExchange {
   #forget: (() => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #connectTimer: NodeJS.Timeout | undefined;
-  #connection = (): ConnectionFacts => ({ isReused: false, isOutdated: false });
+  #connection = noConnection;
 
   constructor(host: string, limits: ExchangeLimits) {
     this.host = host;

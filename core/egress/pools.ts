@@ -23,8 +23,9 @@ export interface Pools {
   /**
    * @param rules what its connections are made by; those that were made by others are not used again
    * @param tenant those who share connections; default: all that name none
+   * @param refuse throws where the rules refuse the origin: asked where nothing was opened for it by them
    */
-  get(origin: string, rules: AddressRules, tenant?: string): Dispatcher;
+  get(origin: string, rules: AddressRules, tenant?: string, refuse?: () => void): Dispatcher;
   /** Ends every connection at once. */
   destroy(): Promise<void>;
 }
@@ -98,6 +99,8 @@ export function createPools(
   const origins = new Map<string, number>();
   const connections = new Map<string, number>();
   const leaving = new Set<Pool>();
+  /** The last of `kept`, which needs no new place. */
+  let newest: string | undefined;
   let isClosed = false;
 
   const evict = (key: string, { tenant, pool }: Kept) => {
@@ -156,7 +159,7 @@ export function createPools(
   };
 
   return {
-    get(origin, rules, tenant = "") {
+    get(origin, rules, tenant = "", refuse) {
       if (isClosed) throw closed();
       // An origin holds no space.
       const key = `${origin} ${tenant}`;
@@ -167,8 +170,10 @@ export function createPools(
         one = undefined;
       }
       if (one) {
+        if (key === newest) return one.dispatcher;
         kept.delete(key);
       } else {
+        refuse?.();
         if (tenant !== "" && (origins.get(tenant) ?? 0) >= limits.maxOriginsPerTenant) {
           evictOldest((other) => other.tenant === tenant);
         }
@@ -177,6 +182,7 @@ export function createPools(
         add(origins, tenant, 1);
       }
       kept.set(key, one);
+      newest = key;
       return one.dispatcher;
     },
 

@@ -7,19 +7,19 @@ const IDEMPOTENT = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
  * is not sent again: there the server did not close an idle one, it failed. `attempt` rejects with an ExchangeFailure;
  * this, with the error in it.
  */
-export async function resendIfStale<T>(
+export function resendIfStale<T>(
   { method, body }: { method: string; body: unknown },
   attempt: () => Promise<T>,
 ): Promise<T> {
-  const isWhole = body === null || typeof body === "string" || body instanceof Uint8Array;
-  const mayRepeat = IDEMPOTENT.has(method) && isWhole;
-  try {
-    return await attempt().catch((failure: ExchangeFailure) => {
-      const { error, responded, reused } = failure;
-      if (mayRepeat && reused && !responded && error.code === "connection_reset") return attempt();
-      throw failure;
-    });
-  } catch (failure) {
-    throw (failure as ExchangeFailure).error;
-  }
+  return attempt().catch(({ error, responded, reused }: ExchangeFailure) => {
+    const isWhole = body === null || typeof body === "string" || body instanceof Uint8Array;
+    const mayRepeat = IDEMPOTENT.has(method) && isWhole;
+    if (mayRepeat && reused && !responded && error.code === "connection_reset")
+      return attempt().catch(throwError);
+    throw error;
+  });
+}
+
+function throwError({ error }: ExchangeFailure): never {
+  throw error;
 }

@@ -31,8 +31,9 @@ function recordHeaders(headers: Record<string, string>): Record<string, string> 
   const kept: Record<string, string> = {};
   let count = 0;
   let chars = 0;
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
     if (name === "set-cookie") continue;
+    const value = headers[name]!;
     chars += name.length + value.length;
     if (++count > MAX_RECORDED_HEADERS || chars > MAX_RECORDED_HEADER_CHARS) break;
     kept[name] = value;

@@ -8,7 +8,7 @@ import { EgressError } from "../../core/egress/egress-error.ts";
 import { isRedirect, losesBody } from "../../core/egress/redirect.ts";
 import { parseRetryAfter } from "../../core/egress/retry-after.ts";
 import { USER_AGENT } from "../../core/egress/user-agent.ts";
-import { writeJson } from "../../core/json-source.ts";
+import { JsonSource, writeJson } from "../../core/json-source.ts";
 import { SIGNATURE_HEADERS } from "../../core/secrets/webhook-signature.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { describeCallAnswer, startCallSpan } from "../../core/telemetry/http-spans.ts";
@@ -192,30 +192,47 @@ export function buildRequest(
   traceparent: string = createTraceparent(run.id),
 ): BuiltRequest {
   const headers: Record<string, string> = {};
-  const given = new Set<string>();
-  for (const [name, value] of Object.entries(spec.headers)) {
-    if (name.toLowerCase().startsWith("bellhop-") || SIGNATURE_HEADERS.has(name.toLowerCase())) continue;
-    given.add(name.toLowerCase());
-    headers[name] = value;
-  }
-  const setDefault = (name: string, value: string) => {
-    if (!given.has(name.toLowerCase())) headers[name] = value;
-  };
-  setDefault("User-Agent", USER_AGENT);
-  setDefault("Idempotency-Key", run.id);
-  setDefault("traceparent", traceparent);
+  const given = takeGiven(spec.headers, headers);
+  if (!given?.has("user-agent")) headers["User-Agent"] = USER_AGENT;
+  if (!given?.has("idempotency-key")) headers["Idempotency-Key"] = run.id;
+  if (!given?.has("traceparent")) headers["traceparent"] = traceparent;
   headers["Bellhop-Run-Id"] = run.id;
   if (run.taskId !== null) headers["Bellhop-Task-Id"] = run.taskId;
   headers["Bellhop-Attempt"] = String(run.attempt);
   headers["Bellhop-Scheduled-At"] = run.scheduledFor.toISOString();
   if (spec.body === undefined) return { headers, body: undefined };
   if (typeof spec.body === "string") return { headers, body: spec.body };
-  setDefault("Content-Type", "application/json");
-  return { headers, body: writeJson(spec.body) };
+  if (!given?.has("content-type")) headers["Content-Type"] = "application/json";
+  return { headers, body: spec.body instanceof JsonSource ? spec.body.text : writeJson(spec.body) };
 }
+
+/** Their names in lower case; undefined: the author gave none. */
+function takeGiven(
+  given: Readonly<Record<string, string>>,
+  headers: Record<string, string>,
+): Set<string> | undefined {
+  let names: Set<string> | undefined;
+  for (const name in given) {
+    const lower = name.toLowerCase();
+    if (lower.startsWith("bellhop-") || SIGNATURE_HEADERS.has(lower)) continue;
+    names ??= new Set();
+    names.add(lower);
+    headers[name] = given[name]!;
+  }
+  return names;
+}
+
+/** The last one: those that come together often go to one place. */
+let lastShown = { method: "", url: "", shown: "" };
 
 /** Method, origin and path: queries and credentials hold secrets. */
 function showRequest({ method, url }: HttpSpec): string {
+  if (lastShown.method !== method || lastShown.url !== url)
+    lastShown = { method, url, shown: writeRequest(method, url) };
+  return lastShown.shown;
+}
+
+function writeRequest(method: string, url: string): string {
   const parsed = URL.parse(url);
   if (!parsed) return method;
   const shown = `${method} ${parsed.origin}${parsed.pathname}`;
