@@ -1,10 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
 import { type AttemptOutcome, failed } from "../../core/domain/attempt.ts";
-import { authorTimeoutMs, callDurations, fitWallMs } from "../../core/domain/call-durations.ts";
-import { effectiveLimits, type FunctionLimitCaps } from "../../core/domain/function-limits.ts";
+import { authorTimeoutMs, callDurations } from "../../core/domain/call-durations.ts";
+import type { FunctionLimitCaps } from "../../core/domain/function-limits.ts";
 import { keepInput } from "../../core/domain/kept-input.ts";
 import { RUN_ERRORS, type RunErrorCode } from "../../core/domain/run-errors.ts";
-import { findNamingCron } from "../../core/domain/schedule/named-by.ts";
 import { holderOf, type StoredRequest } from "../../core/domain/stored-request.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { BellhopError } from "../../core/errors.ts";
@@ -15,11 +14,11 @@ import type { HttpCall, KeyValueAnswerer, Sandbox } from "../sandbox/invocation.
 import { LIMIT_MESSAGES } from "../sandbox/protocol/limit-messages.ts";
 import { createStackMapper, type StackMapper } from "./author-stack.ts";
 import type { FunctionEnv, FunctionEnvs } from "./function-env.ts";
+import { createLimitsOf, FunctionInvocation } from "./function-invocation.ts";
 import { loadInTime } from "./load-in-time.ts";
 import type { RevisionCache, RevisionFacts } from "./revision-cache.ts";
 import { openStoredCall, storedRequestOf } from "./stored-request.ts";
 import type { AttemptContext, TaskRunner } from "./task-runner.ts";
-import { createTraceparent } from "./trace-context.ts";
 
 export interface FunctionRunnerParts {
   sandbox: Sandbox;
@@ -51,6 +50,7 @@ export async function findTimeoutMs(
 export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
   const { sandbox, caps, revisions } = parts;
   const stacks = createStackMapper(parts.loadSourceMap);
+  const limitsOf = createLimitsOf(caps);
   return async (run, context) => {
     const { spec, functionId, revisionId } = run;
     if (spec.type !== "function" || revisionId === null || functionId === null) {
@@ -65,26 +65,13 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       const redact = redactor === NOTHING_TO_REDACT ? undefined : redactor.value;
       context.keepInput?.(keepInput(spec.input, run.trigger, redact));
     }
-    const { concurrency: _store, ...limits } = effectiveLimits(revision.limits, caps);
-    const invocation = {
-      runId: run.id,
-      namespaceId: run.namespaceId,
-      revisionId,
-      code: () => loadInTime(() => revisions.code(revisionId), context, parts.clock),
-      input: spec.input,
-      attempt: run.attempt,
-      trigger: run.trigger,
-      scheduledFor: run.scheduledFor,
-      ...(run.cronClock ? { cron: findNamingCron(run.cronClock, run.scheduledFor) } : {}),
-      env,
-      limits,
-      fitWallMs: () => fitWallMs(limits.wallMs, context.deadlineAt.getTime() - parts.clock.now().getTime()),
-      reuse: revision.reuse,
-      // Few runs fetch anything.
-      get traceparent() {
-        return context.span.traceparent ?? createTraceparent(run.id);
-      },
-    };
+    const limits = limitsOf(revision.limits);
+    const invocation = new FunctionInvocation(run, revisionId, spec.input, {
+      ...{ env, limits, reuse: revision.reuse },
+      load: () => loadInTime(() => revisions.code(revisionId), context, parts.clock),
+      leftMs: () => context.deadlineAt.getTime() - parts.clock.now().getTime(),
+      traceparent: () => context.span.traceparent,
+    });
     context.time?.hold();
     const request = context.http ? undefined : storedRequestOf(run);
     const answered = context.http ?? (request && (await meetCaller(run, request, context)));

@@ -1,4 +1,5 @@
 import { failed } from "../../../core/domain/attempt.ts";
+import type { IsolateFacts } from "../../../core/domain/attempt-facts.ts";
 import { messageOf } from "../../../core/errors.ts";
 import { FrameTooLargeError } from "../../../core/frames.ts";
 import { writeJson } from "../../../core/json-source.ts";
@@ -265,13 +266,12 @@ export class ExecutorRuns {
     const { reused, loadMs, ranMs, heldBytes } = message;
     const { metrics } = this.#parts;
     batch.results += 1;
-    job.options.onIsolate?.({
-      start: reused ? "warm" : "cold",
-      ...(loadMs === undefined ? {} : { loadMs }),
-      // The last of a batch tells how long all of it took; of an isolate that was ended that is not known.
-      ...(isDurationMs(ranMs) ? { cpuMs: ranMs / batch.results } : {}),
-      ...(heldBytes === undefined ? {} : { heldBytes }),
-    });
+    const facts: IsolateFacts = { start: reused ? "warm" : "cold" };
+    if (loadMs !== undefined) facts.loadMs = loadMs;
+    // The last of a batch tells how long all of it took; of an isolate that was ended that is not known.
+    if (isDurationMs(ranMs)) facts.cpuMs = ranMs / batch.results;
+    if (heldBytes !== undefined) facts.heldBytes = heldBytes;
+    job.options.onIsolate?.(facts);
     metrics?.isolateRuns.inc({ isolate: reused ? "warm" : "cold" });
     if (!reused && loadMs !== undefined) metrics?.coldStartSeconds.observe(loadMs / 1_000);
   }
@@ -312,7 +312,8 @@ export class ExecutorRuns {
     this.#sent.delete(run.id);
     this.#asks.close(run);
     const { batch } = run;
-    batch.runs.splice(batch.runs.indexOf(run), 1);
+    if (batch.runs[0] === run) batch.runs.shift();
+    else batch.runs.splice(batch.runs.indexOf(run), 1);
     const [next] = batch.runs;
     if (next === undefined) this.#endBatch(batch, run.job.invocation.revisionId);
     else if (next.isSent && this.#channel.isOpen) this.#setClock(next);

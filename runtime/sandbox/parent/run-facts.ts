@@ -15,23 +15,20 @@ type WrittenStart = [no: GuestStart[0], input: JsonOrSource, facts: GuestStart[2
 export function toGuestStart({ id, wallMs, job }: ExecutorRun): WrittenStart {
   const { runId, attempt, trigger, scheduledFor, cron, env, input, limits } = job.invocation;
   const { logLines, resultBytes } = limits;
-  return [
-    id,
-    input,
-    {
-      runId,
-      attempt,
-      trigger,
-      scheduledFor: scheduledFor.getTime(),
-      ...(cron === undefined ? {} : { cron }),
-      deadlineAt: Date.now() + wallMs,
-      env,
-      logLines,
-      resultBytes,
-      wallMs,
-      ...(job.options.http ? { http: toHttpFacts(job.options.http.head) } : {}),
-    },
-  ];
+  const facts: GuestStart[2] = {
+    runId,
+    attempt,
+    trigger,
+    scheduledFor: scheduledFor.getTime(),
+    deadlineAt: Date.now() + wallMs,
+    env,
+    logLines,
+    resultBytes,
+    wallMs,
+  };
+  if (cron !== undefined) facts.cron = cron;
+  if (job.options.http) facts.http = toHttpFacts(job.options.http.head);
+  return [id, input, facts];
 }
 
 function toHttpFacts({ body, ...head }: HttpRequestHead): HttpFacts {
