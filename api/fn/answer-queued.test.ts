@@ -46,7 +46,7 @@ async function begin(
     ...{ method: "POST", body: stream, duplex: "half", headers: { "content-length": length } },
   });
   const claimant = { namespaceId: "n", functionId: "f" };
-  const body = await receiveCallBody(edge, claimant, { request, incoming: undefined }, HEAD);
+  const { body } = await receiveCallBody(edge, claimant, { request, incoming: undefined }, HEAD);
   assert.deepEqual([pulls, edge.bodies.held], [1, 100_000]);
   const written: number[] = [];
   const gate = Promise.withResolvers<void>();

@@ -8,9 +8,9 @@ import type { BodySource } from "../bodies/arriving-body.ts";
 import { createEdge, EDGE_LIMITS, type EdgeLimits } from "../edge/edge.ts";
 import {
   AWAITED_BYTES,
-  type CallBody,
   FIRST_BYTES_WAIT_MS,
   FIRST_PART_BYTES,
+  type ReceivedCall,
   receiveCallBody,
 } from "./call-body.ts";
 
@@ -32,7 +32,7 @@ function send(announced: number | undefined, limits: Partial<EdgeLimits> = {}) {
     ...{ method: "POST", body, duplex: "half" },
     headers: announced === undefined ? {} : { "content-length": String(announced) },
   });
-  let handedOver: CallBody | undefined;
+  let handedOver: ReceivedCall | undefined;
   const received = receiveCallBody(edge, claimant, { request, incoming: undefined }, HEAD).then((given) => {
     handedOver = given;
     return given;
@@ -64,7 +64,7 @@ describe("a call's body", () => {
     const call = send(undefined);
     call.send(1);
     await call.clock.advance(FIRST_BYTES_WAIT_MS);
-    const { body } = await call.received;
+    const { body } = (await call.received).body;
     // Its reader waits for a worker meanwhile.
     call.send(2);
     await new Promise(setImmediate);
@@ -77,7 +77,7 @@ describe("a call's body", () => {
     const call = send(undefined);
     call.send(1);
     await call.clock.advance(FIRST_BYTES_WAIT_MS);
-    const { body } = await call.received;
+    const { body } = (await call.received).body;
     call.breakOff();
     await new Promise(setImmediate);
     assert.equal((await body!.read())?.byteLength, 1);
@@ -92,8 +92,8 @@ describe("a call's body", () => {
     incoming.push("hi");
     incoming.push(null);
     incoming.complete = true;
-    const { sent, wasAwaited } = await received;
-    assert.deepEqual([sent.body, wasAwaited, incoming.listenerCount("data")], ["hi", false, 0]);
+    const { body, wasAwaited } = await received;
+    assert.deepEqual([body.sent.body, wasAwaited, incoming.listenerCount("data")], ["hi", false, 0]);
   });
 
   test("of which half came with its head was waited for, and is all there is", async () => {
@@ -105,8 +105,16 @@ describe("a call's body", () => {
     incoming.push("i");
     incoming.push(null);
     incoming.complete = true;
-    const { sent, wasAwaited } = await received;
-    assert.deepEqual([sent.body, wasAwaited], ["hi", true]);
+    const { body, wasAwaited } = await received;
+    assert.deepEqual([body.sent.body, wasAwaited], ["hi", true]);
+  });
+
+  test("that was told of and is none was not waited for", async () => {
+    const edge = createEdge(EDGE_LIMITS, createManualClock(), () => {});
+    const request = new Request("http://a/", { method: "POST", headers: { "transfer-encoding": "chunked" } });
+    const received = { request, incoming: undefined };
+    const { body, wasAwaited } = await receiveCallBody(edge, claimant, received, HEAD);
+    assert.deepEqual([body.sent.body, wasAwaited], ["", false]);
   });
 
   test("that is long is handed over with its first part, and not before", async () => {
@@ -115,7 +123,7 @@ describe("a call's body", () => {
     await call.clock.advance(9_000);
     assert.equal(call.isHandedOver(), false);
     call.send(10_000);
-    const { sent, body, held } = await call.received;
+    const { sent, body, held } = (await call.received).body;
     assert.deepEqual([sent.hasBody, call.edge.bodies.held], [true, 70_000]);
     held.release();
     assert.equal(call.edge.bodies.held, 0);
@@ -131,12 +139,12 @@ describe("a call's body", () => {
     assert.equal(call.isHandedOver(), false);
     call.send(1);
     call.end();
-    const { body, arriving } = await call.received;
+    const { body, arriving } = (await call.received).body;
     assert.deepEqual([await readAll(body!), arriving], [AWAITED_BYTES, undefined]);
 
     const longer = send(AWAITED_BYTES + 1);
     longer.send(FIRST_PART_BYTES);
-    assert.ok((await longer.received).arriving);
+    assert.ok((await longer.received).body.arriving);
   });
 
   test("of unknown length is handed over a moment after its first bytes, however few", async () => {
@@ -146,7 +154,7 @@ describe("a call's body", () => {
     await call.clock.advance(249);
     assert.equal(call.isHandedOver(), false);
     await call.clock.advance(1);
-    const { body } = await call.received;
+    const { body } = (await call.received).body;
     call.end();
     assert.equal(await readAll(body!), 5);
   });
@@ -155,7 +163,7 @@ describe("a call's body", () => {
     const call = send(undefined);
     call.send(3);
     call.end();
-    const { sent, body } = await call.received;
+    const { sent, body } = (await call.received).body;
     assert.deepEqual([sent.body, sent.hasBody, body], ["aaa", false, null]);
     assert.equal(call.clock.sleepers, 0);
   });

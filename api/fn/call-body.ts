@@ -35,6 +35,10 @@ export interface CallBody {
   arriving: ArrivingBody | undefined;
   /** The memory it was received in. */
   held: HeldBytes;
+}
+
+export interface ReceivedCall {
+  body: CallBody;
   /** Whether it was not there with its head: who calls may not call any more since then. */
   wasAwaited: boolean;
 }
@@ -45,16 +49,19 @@ export async function receiveCallBody(
   claimant: Claimant,
   received: ReceivedRequest,
   head: HttpRequestHead,
-): Promise<CallBody> {
+): Promise<ReceivedCall> {
   const held = holdBytes(edge, claimant);
-  if (!head.hasBody) return { sent: head, body: null, arriving: undefined, held, wasAwaited: false };
+  if (!head.hasBody)
+    return { body: { sent: head, body: null, arriving: undefined, held }, wasAwaited: false };
   const { request, incoming } = received;
+  const announced = announcedBytes(request);
   try {
-    const announced = announcedBytes(request);
-    if (announced === undefined || announced > AWAITED_BYTES)
-      return await receiveFirstPart(edge, received, head, held);
-    const wasAwaited = !(incoming && (await hasArrived(incoming)));
-    return { ...toCallBody(head, await receiveAnnounced(edge, received, held), held), wasAwaited };
+    if (announced !== undefined && announced <= AWAITED_BYTES) {
+      const wasAwaited = !(incoming && (await hasArrived(incoming)));
+      return { body: toCallBody(head, await receiveAnnounced(edge, received, held), held), wasAwaited };
+    }
+    if (!request.body) return { body: toCallBody(head, Buffer.alloc(0), held), wasAwaited: false };
+    return { body: await receiveFirstPart(edge, request.body, announced, head, held), wasAwaited: true };
   } catch (error) {
     held.release();
     throw error;
@@ -64,19 +71,19 @@ export async function receiveCallBody(
 function toCallBody(head: HttpRequestHead, bytes: Buffer, held: HeldBytes): CallBody {
   if (bytes.byteLength <= SHORT_BODY_BYTES && isUtf8(bytes)) {
     const sent = { ...head, hasBody: false, body: bytes.toString() };
-    return { sent, body: null, arriving: undefined, held, wasAwaited: true };
+    return { sent, body: null, arriving: undefined, held };
   }
-  return { sent: head, body: arrivedBody(bytes), arriving: undefined, held, wasAwaited: true };
+  return { sent: head, body: arrivedBody(bytes), arriving: undefined, held };
 }
 
 async function receiveFirstPart(
   edge: Edge,
-  { request }: ReceivedRequest,
+  coming: ReadableStream<Uint8Array>,
+  announced: number | undefined,
   head: HttpRequestHead,
   held: HeldBytes,
 ): Promise<CallBody> {
-  if (!request.body) return toCallBody(head, Buffer.alloc(0), held);
-  const arriving = new ArrivingBody(request.body, edge);
+  const arriving = new ArrivingBody(coming, edge);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const moment = Promise.withResolvers<"enough">();
@@ -92,7 +99,7 @@ async function receiveFirstPart(
       bytes += chunk.byteLength;
       held.add(chunk.byteLength);
       chunks.push(chunk);
-      if (announcedBytes(request) === undefined)
+      if (announced === undefined)
         forget ??= edge.clock.after(FIRST_BYTES_WAIT_MS, () => moment.resolve("enough"));
     }
   } catch (error) {
@@ -102,5 +109,5 @@ async function receiveFirstPart(
     forget?.();
   }
   arriving.unread(chunks, underWay);
-  return { sent: head, body: arriving, arriving, held, wasAwaited: true };
+  return { sent: head, body: arriving, arriving, held };
 }

@@ -61,9 +61,9 @@ async function answer(
 ): Promise<Response> {
   const { runId, fn } = call;
   const claimant = { namespaceId: fn.namespaceId, functionId: fn.id };
-  const body = await receiveCallBody(parts.edge, claimant, receivedOf(context), head);
+  const { body, wasAwaited } = await receiveCallBody(parts.edge, claimant, receivedOf(context), head);
   try {
-    if (body.wasAwaited) await findAgain();
+    if (wasAwaited) await findAgain();
     await countCall(parts, call);
     let said = await askWorkers(parts, context, call, body, findAgain);
     if ("none" in said) said = await askQueue(parts, context, call, body, said.none, findAgain);
