@@ -12,7 +12,7 @@ import { type ApiEnv, incomingOf, ownIncomingOf } from "../environment.ts";
 import { headerOf } from "../http/header-of.ts";
 import { toInputError } from "../http/problem.ts";
 import { findCrowdedField } from "./bounds.ts";
-import { announcedBytes, hasArrived, holdBytes, receiveBody, takeArrived } from "./receive-body.ts";
+import { announcedBytes, hasArrived, holdBytes, receiveAfterLook, takeArrived } from "./receive-body.ts";
 import { refuseUnstorable } from "./stored-text.ts";
 
 export const MAX_BODY_BYTES = 2_000_000;
@@ -57,7 +57,7 @@ export function limitBody(
         held.add(announced ?? 0);
         return await next();
       }
-      const bytes = await receiveBody(edge, { request, incoming }, held, maxBytes, () =>
+      const bytes = await receiveAfterLook(edge, { request, incoming }, held, maxBytes, () =>
         bodyTooLarge(maxBytes),
       );
       context.req.raw = handOver(request, bytes, bound ? () => {} : held.release);

@@ -45,6 +45,18 @@ export function holdBytes({ bodies }: Pick<Edge, "bodies">, claimant: Claimant):
 /** The whole body. `tooLarge` is thrown beyond `maxBytes`. */
 export async function receiveBody(
   edge: Edge,
+  received: ReceivedRequest,
+  held: HeldBytes,
+  maxBytes: number,
+  tooLarge: () => BellhopError,
+): Promise<Buffer<ArrayBuffer>> {
+  if (received.incoming) await hasArrived(received.incoming);
+  return await receiveAfterLook(edge, received, held, maxBytes, tooLarge);
+}
+
+/** The same, where the caller has looked already whether it is there (`hasArrived`). */
+export async function receiveAfterLook(
+  edge: Edge,
   { request, incoming }: ReceivedRequest,
   held: HeldBytes,
   maxBytes: number,
@@ -91,7 +103,10 @@ export function takeArrived(incoming: IncomingMessage | undefined): Buffer<Array
   return incoming.read() ?? Buffer.alloc(0);
 }
 
-/** One whose length is known, and bounded. What came with its head costs next to nothing more. */
+/**
+ * One whose length is known, and bounded. The caller has looked whether it is there (`hasArrived`): what is has cost next
+ * to nothing, and what is not has to keep to its rate from here on.
+ */
 export function receiveAnnounced(
   edge: Edge,
   { request, incoming }: ReceivedRequest,
@@ -100,33 +115,30 @@ export function receiveAnnounced(
   const arrived = takeArrived(incoming);
   if (arrived) return Promise.resolve(arrived);
   return new Promise((resolve, reject) => {
-    let bytes = 0;
     let rate: LeastRate | undefined;
-    let isOver = false;
 
     function finish(): void {
-      isOver = true;
       rate?.stop();
-      incoming?.off("data", onData);
+      incoming?.off("data", count);
     }
     function fail(error: unknown): void {
       finish();
       reject(error);
     }
-    function count(more: number): void {
-      rate?.add(more);
+    function count({ byteLength }: Buffer): void {
+      rate?.add(byteLength);
       try {
-        held.add(more);
+        held.add(byteLength);
       } catch (error) {
         fail(error);
       }
     }
-    const onData = (chunk: Buffer) => {
-      bytes += chunk.byteLength;
-      if (rate) count(chunk.byteLength);
-    };
 
-    incoming?.on("data", onData);
+    if (incoming && !incoming.complete) {
+      rate = watchRate(edge.limits.body, edge.clock, () => fail(bodyTooSlow(edge)));
+      rate.resume();
+      incoming.on("data", count);
+    }
     request.arrayBuffer().then(
       (whole) => {
         finish();
@@ -134,12 +146,5 @@ export function receiveAnnounced(
       },
       () => fail(bodyBrokeOff()),
     );
-    if (!incoming || incoming.complete) return;
-    setImmediate(() => {
-      if (isOver || incoming.complete) return;
-      rate = watchRate(edge.limits.body, edge.clock, () => fail(bodyTooSlow(edge)));
-      rate.resume();
-      count(bytes);
-    });
   });
 }

@@ -109,6 +109,21 @@ describe("a call's body", () => {
     assert.deepEqual([body.sent.body, wasAwaited], ["hi", true]);
   });
 
+  test("of which a part is missing has to keep to its rate from the turn after its head", async () => {
+    const clock = createManualClock();
+    const edge = createEdge(EDGE_LIMITS, clock, () => {});
+    const incoming = new IncomingMessage(new Socket());
+    const received = receiveCallBody(edge, claimant, { request: requestOf(incoming, 2), incoming }, HEAD);
+    const refused = assert.rejects(received, { code: "request_body_too_slow", status: 408 });
+    incoming.push("h");
+    assert.equal(clock.sleepers, 0);
+    await new Promise(setImmediate);
+    assert.equal(clock.sleepers, 1);
+    await clock.advance(10_000);
+    await refused;
+    assert.deepEqual([edge.bodies.held, clock.sleepers, incoming.listenerCount("data")], [0, 0, 0]);
+  });
+
   test("that was told of and is none was not waited for", async () => {
     const edge = createEdge(EDGE_LIMITS, createManualClock(), () => {});
     const request = new Request("http://a/", { method: "POST", headers: { "transfer-encoding": "chunked" } });
