@@ -1,4 +1,4 @@
-/** A PostgreSQL for one benchmark, which ends with this process however that ends. */
+/** A PostgreSQL for one benchmark. Once it is up it ends with this process, however that ends. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

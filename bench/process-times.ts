@@ -34,8 +34,17 @@ function listProcesses(): ProcessFacts[] {
     });
 }
 
+/** Without the guards that end what a killed benchmark leaves: they belong to none of the systems. */
 export function listChildren(pid: number): number[] {
-  return listProcesses().flatMap((each) => (each.parent === pid ? each.pid : []));
+  return listProcesses().flatMap((each) => (each.parent === pid && !isGuard(each.pid) ? each.pid : []));
+}
+
+function isGuard(pid: number): boolean {
+  try {
+    return readProcessFile(pid, "cmdline").split("\0").includes("process-guard");
+  } catch {
+    return false;
+  }
 }
 
 function listDescendants(roots: number[]): ProcessFacts[] {

@@ -208,6 +208,16 @@ test("bells of one instant that ring early, in whatever batches, share one timer
   assert.deepEqual(startedIds(), idsOf([...bells, later]));
 });
 
+test("an early bell that rings after the clock was set ahead waits for no timer from before", async () => {
+  const { intake, clock, queue, startedIds } = openIntake(10);
+  const { runId, availableAt } = queue(10_500);
+  await intake.onBells([{ runId: newId(), availableAt }]);
+  clock.set(new Date(clock.now().getTime() + 10_000));
+  await intake.onBells([{ runId, availableAt }]);
+  await clock.advance(500);
+  assert.deepEqual(startedIds(), [runId]);
+});
+
 test("a run that the table says is early is held until its instant, whatever its bell said", async () => {
   const { intake, clock, queue, startedIds } = openIntake(10);
   const { runId } = queue(300);

@@ -41,8 +41,8 @@ export function createWaitingBells(
   onDue: () => void,
 ): WaitingBells {
   const waiting = new Set<WaitingBell>();
-  /** Runs by the instant (ms since 1970) from which their bells wait: those of a herd share one timer. */
-  const early = new Map<number, string[]>();
+  /** By the instant (ms since 1970) from which their bells wait: those of a herd share one timer. */
+  const early = new Map<number, { runIds: string[]; wakesAtMs: number }>();
   const locked = new Map<string, { looks: number; isHeld: boolean }>();
 
   function wait(runId: string): Promise<void> {
@@ -58,16 +58,18 @@ export function createWaitingBells(
   function holdEarly(runId: string, waitMs: number): void {
     if (waitMs > longestMs) return;
     const dueMs = clock.now().getTime() + waitMs;
+    const wakesAtMs = clock.steadyMs() + waitMs;
     const others = early.get(dueMs);
-    if (others) {
-      others.push(runId);
+    // Not where the clock was set meanwhile: its timer goes by the time that passes.
+    if (others && others.wakesAtMs <= wakesAtMs + 1) {
+      others.runIds.push(runId);
       return;
     }
-    const runIds = [runId];
-    early.set(dueMs, runIds);
+    const mine = { runIds: [runId], wakesAtMs };
+    early.set(dueMs, mine);
     void clock.sleep(waitMs, ended).then(() => {
-      early.delete(dueMs);
-      ring(runIds);
+      if (early.get(dueMs) === mine) early.delete(dueMs);
+      ring(mine.runIds);
     });
   }
 

@@ -282,7 +282,8 @@ const ofSeveral = (use: (store: Store) => Promise<unknown>) =>
   });
 
 const FLOOR = {
-  ...{ instant: "2020-01-01T00:00:00Z", untilMs: Number.POSITIVE_INFINITY, shortUntilMs: 0, found: 0 },
+  ...{ instant: "2020-01-01T00:00:00Z", untilMs: Number.POSITIVE_INFINITY, shortUntilMs: 0 },
+  ...{ raiseAtMs: Number.POSITIVE_INFINITY, wasSlow: true },
 };
 
 /** While dead rows are many. */
@@ -315,9 +316,9 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     },
     index: "task_runs_open_queued",
   },
-  "where searches begin after some": {
+  "where searches begin, from a floor": {
     async use(s) {
-      noteFloor(s, { ...FLOOR, found: 1_000 });
+      noteFloor(s, { ...FLOOR, raiseAtMs: 0 });
       await findFloor(s, 0, () => 0);
     },
     index: "task_runs_open_queued",

@@ -1,6 +1,6 @@
 /**
- * No test leaves a process behind, however its own process ends: a shell in a group of its own waits on a pipe from
- * us. When the pipe breaks (we exited, crashed or were killed) it ends the guarded process and clears its folder.
+ * No test and no benchmark leaves a process behind, however its own process ends: a shell in a group of its own waits on a
+ * pipe from us. When the pipe breaks (we exited, crashed or were killed) it ends the guarded process and clears its folder.
  */
 import { spawn } from "node:child_process";
 import type { Socket } from "node:net";

@@ -26,7 +26,7 @@ import { writePolicyTexts } from "../tasks/policy-columns.ts";
 import { type ClaimAnswer, readClaimAnswer, type Told } from "./claim-answer.ts";
 import { CLAIMABLE, CLAIMABLE_BY_ID, isDue, OLDEST_FIRST } from "./claimable.ts";
 import { type ClaimedRun, COMMON, describeBriefly, TAKEN, TIMEOUT_MS, TRAFFIC } from "./claimed-run.ts";
-import { findFloor, IS_CROWDED, noteFullSearch, noteSearchFromFloor } from "./search-floor.ts";
+import { findFloor, IS_CROWDED, noteFullSearch, noteShortSearch } from "./search-floor.ts";
 import {
   bestOfSome,
   findUnspent,
@@ -195,7 +195,7 @@ async function search(store: Store, kind: keyof Searches, values: SearchValues):
   );
   const { found, told } = answer;
   if (isFull) noteFullSearch(store, told.isCrowded ?? false);
-  else noteSearchFromFloor(store, found, found < values[1] && !told.hasBacklog);
+  else if (found < values[1] && !told.hasBacklog) noteShortSearch(store);
   return answer;
 }
 

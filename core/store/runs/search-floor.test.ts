@@ -7,13 +7,14 @@ import type { Store } from "../database.ts";
 import { makeWorker, queueRun } from "../testing/samples.ts";
 import { openTestStore, until } from "../testing/test-store.ts";
 import { claimDueRuns } from "./claim.ts";
-import { findFloor, noteFloor, noteFullSearch, noteSearchFromFloor, restAfterLook } from "./search-floor.ts";
+import { findFloor, noteFloor, noteFullSearch, noteShortSearch, restAfterLook } from "./search-floor.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
 const HOUR_MS = 3_600_000;
 const FOREVER = Number.POSITIVE_INFINITY;
+const NEVER_RAISED = { raiseAtMs: FOREVER, wasSlow: true };
 /** As many as slow searches down. */
 const DEAD_ROWS = 20_000;
 
@@ -38,7 +39,7 @@ test("a search from a floor leaves what is older, in shares and without, and a f
       await queueAt(second, ago(1_000)),
     ];
     const crowded = separate();
-    noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: FOREVER, found: 0 });
+    noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: FOREVER, ...NEVER_RAISED });
     const taken: string[] = [];
     for (let claims = 0; claims < 3; claims += 1)
       taken.push(...(await claimDueRuns(crowded, workerId, limit, 0)).runs.map(({ id }) => id));
@@ -58,52 +59,55 @@ function answering(answers: { instant: string; tookMs: number }[][]) {
   return { crowded, values, at: (nowMs: number) => findFloor(crowded, 0, () => nowMs) };
 }
 
-test("a store that met a crowd looks for its floor once, and again after its rest", async () => {
+test("a store that met a crowd looks for its floor, and again after its rest", async () => {
   const { crowded, values, at } = answering([
-    [{ instant: "2026-01-01", tookMs: 5 }],
+    ...[[{ instant: "2026-01-01", tookMs: 5 }], [{ instant: "2026-01-01", tookMs: 5 }]],
     ...[[{ instant: "2026-01-02", tookMs: 10_000 }], [{ instant: "2026-01-03", tookMs: 10_000 }], []],
   ]);
   assert.equal(await at(0), undefined, "it has met none");
   noteFullSearch(crowded, false);
   assert.equal(await at(0), undefined, "dead rows are few");
   noteFullSearch(crowded, true);
-  assert.deepEqual([await at(1_000), await at(1_499)], ["2026-01-01", "2026-01-01"]);
-  assert.equal(values.length, 1);
+  assert.equal(await at(1_000), undefined, "one slow look is no evidence");
+  noteFullSearch(crowded, true);
+  assert.deepEqual([await at(1_000), await at(1_199)], ["2026-01-01", "2026-01-01"]);
+  assert.equal(values.length, 2);
   assert.equal(await at(1_500), "2026-01-02");
-  noteSearchFromFloor(crowded, 0, true);
+  noteFloor(crowded, { instant: "2026-01-02", untilMs: 4_500, shortUntilMs: 2_000, ...NEVER_RAISED });
+  noteShortSearch(crowded);
   assert.equal(await at(1_999), "2026-01-02");
   assert.equal(await at(2_000), "2026-01-03", "slots are free");
   assert.equal(await at(10_000), undefined, "vacuum has been there");
-  assert.deepEqual([await at(10_001), values.length], [undefined, 4]);
+  assert.deepEqual([await at(10_001), values.length], [undefined, 5]);
 });
 
 test("where the floor is found quickly searches are full, and it is looked for each second", async () => {
   const { crowded, values, at } = answering([
     ...[[{ instant: "2026-01-01", tookMs: 1 }], [{ instant: "2026-01-02", tookMs: 1.1 }]],
+    ...[[{ instant: "2026-01-03", tookMs: 1 }], []],
   ]);
   noteFullSearch(crowded, true);
   assert.equal(await at(0), undefined);
   noteFullSearch(crowded, true);
-  noteSearchFromFloor(crowded, 1_000, false);
+  noteShortSearch(crowded);
   assert.deepEqual([await at(999), values.length], [undefined, 1]);
-  assert.equal(await at(1_000), "2026-01-02");
+  assert.deepEqual([await at(1_000), await at(1_001), await at(2_000)], [undefined, undefined, undefined]);
+  assert.equal(values.length, 3, "a slow look is followed by another at once, a quick one is not");
 });
 
-test("what searches from a floor found raises it, and no rest is longer for that", async () => {
+test("a floor is raised five times a second, and no rest is longer for that", async () => {
   const { crowded, values, at } = answering([
+    [{ instant: "2026-01-01", tookMs: 20 }],
     [{ instant: "2026-01-01", tookMs: 20 }],
     ...[[{ instant: "2026-01-02", tookMs: 0.1 }], [{ instant: "2026-01-03", tookMs: 20 }], []],
   ]);
   noteFullSearch(crowded, true);
-  assert.equal(await at(0), "2026-01-01");
-  noteSearchFromFloor(crowded, 249, false);
-  assert.equal(await at(1), "2026-01-01");
-  noteSearchFromFloor(crowded, 1, false);
-  assert.deepEqual([await at(2), await at(3)], ["2026-01-02", "2026-01-02"]);
+  assert.deepEqual([await at(0), await at(0)], [undefined, "2026-01-01"]);
+  assert.equal(await at(199), "2026-01-01");
+  assert.deepEqual([await at(200), await at(399)], ["2026-01-02", "2026-01-02"]);
   assert.equal(await at(2_000), "2026-01-03", "from the beginning");
-  assert.deepEqual(values, [[500], [500, "2026-01-01"], [500]]);
-  noteSearchFromFloor(crowded, 250, false);
-  assert.equal(await at(2_001), undefined, "vacuum has been there");
+  assert.deepEqual(values, [[500], [500], [500, "2026-01-01"], [500]]);
+  assert.equal(await at(2_200), undefined, "vacuum has been there");
 });
 
 test("a search from a floor that finds too little has the store look for an earlier one soon", async () => {
@@ -111,7 +115,7 @@ test("a search from a floor that finds too little has the store look for an earl
   const namespaceId = await newNamespace();
   await queueAt(namespaceId, ago(2 * HOUR_MS));
   const crowded = separate();
-  noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: 0, found: 0 });
+  noteFloor(crowded, { instant: ago(HOUR_MS), untilMs: FOREVER, shortUntilMs: 0, ...NEVER_RAISED });
   assert.equal((await claimDueRuns(crowded, workerId, 1, 0)).found, 0);
   assert.equal((await claimDueRuns(crowded, workerId, 1, 0)).found, 1, "few rows are dead: it is full again");
 });
@@ -132,7 +136,7 @@ test("where dead rows are many the floor is the oldest run that may be claimed, 
   };
   const watched = { pool: Object.assign(pool, { query }) as Store["pool"] };
   const look = async () => {
-    noteFloor(watched, { instant: undefined, untilMs: -FOREVER, shortUntilMs: -FOREVER, found: 0 });
+    noteFloor(watched, { instant: undefined, untilMs: -FOREVER, shortUntilMs: -FOREVER, ...NEVER_RAISED });
     await findFloor(watched, 0, () => 0);
     return queries.pop()!;
   };
@@ -157,7 +161,13 @@ test("where dead rows are many the floor is the oldest run that may be claimed, 
   assert.equal(new Date(oldest!.instant).toISOString(), instant);
   const [above, younger] = [ago(HOUR_MS), ago(HOUR_MS / 2)];
   for (const each of [younger, above]) await queueAt(namespaceId, each);
-  noteFloor(watched, { instant: ago(1.5 * HOUR_MS), untilMs: FOREVER, shortUntilMs: FOREVER, found: 250 });
+  noteFloor(watched, {
+    instant: ago(1.5 * HOUR_MS),
+    untilMs: FOREVER,
+    shortUntilMs: FOREVER,
+    raiseAtMs: 0,
+    wasSlow: true,
+  });
   const raised = await findFloor(watched, 0, () => 0);
   assert.equal(new Date(raised!).toISOString(), above, "the oldest from the last floor on");
 });

@@ -1,15 +1,15 @@
 /**
  * Where a search for due runs begins. Searches read indexes by age, in which a claimed run leaves an entry until vacuum
  * removes it. While something holds the vacuum horizon (`../vacuum-horizon.ts`) these entries pile up at the beginning of
- * each index, and every search would walk past all of them. So a store whose full search met many looks for its floor, the
- * instant of the oldest run that may be claimed, and where that look had to walk far, searches from there. What searches then claim leaves its entries above the
- * floor, so it is raised for every few hundred runs that they found, by a look that begins at the last one. From the
- * beginning it is looked for again after a rest in proportion to what that took, and sooner where a search found too
- * little. A run that becomes claimable with an earlier instant meanwhile (staged late, or given a permit for which it had
- * waited) is found after that rest.
+ * each index, and every search would walk past all of them. So a store whose full search met many dead rows looks for its
+ * floor, the instant of the oldest run that may be claimed, and where two looks in a row walked far, searches from there.
+ * What is claimed meanwhile leaves its entries above the floor, so it is raised five times a second, by a look that begins
+ * at the last one. From the beginning it is looked for again after a rest in proportion to what that took, and sooner where
+ * a search found too little. A run that becomes claimable with an earlier instant meanwhile (staged late, or given a permit
+ * for which it had waited) is found after that rest.
  *
- * States: full → crowded (the floor is to be looked for) → floor (→ raised), or full for a while where it was found quickly;
- * → crowded, when that rest is over; → full, once dead rows are few.
+ * States: full → crowded (the floor is to be looked for) → floor (→ raised), or full for a while where it was found
+ * quickly; → crowded, when that rest is over; → full, once dead rows are few.
  */
 import type { Store } from "../database.ts";
 import { DEAD_OPEN_ROWS } from "../vacuum-horizon.ts";
@@ -25,8 +25,8 @@ const QUICK_REST_MS = 1_000;
 const LONG_REST = { ofLook: 100, mostMs: 3_000 };
 /** While slots are free, a run with an earlier instant is what they wait for. */
 const SHORT_REST = { ofLook: 4, mostMs: 500 };
-/** Walking past so many takes a claim some milliseconds, a look at most as long. */
-const RAISE_AFTER_FOUND = 250;
+/** Walking past a thousand dead entries takes 0.2 ms: that much more of a claim, where a thousand runs a second are claimed. */
+const RAISE_AFTER_MS = 200;
 /** Transactions that are under way add runs with earlier instants. */
 const COMMIT_MS = 500;
 
@@ -53,13 +53,15 @@ export interface Floor {
   untilMs: number;
   /** The same after a search that found too little. */
   shortUntilMs: number;
-  /** Runs that searches from there have found. */
-  found: number;
+  /** It is raised by the first search from then on. */
+  raiseAtMs: number;
+  /** Of a floor that is to be looked for: the last look walked far. One alone may have waited for a processor. */
+  wasSlow: boolean;
 }
 
 const TO_BE_LOOKED_FOR: Floor = {
   ...{ instant: undefined, untilMs: Number.NEGATIVE_INFINITY, shortUntilMs: Number.NEGATIVE_INFINITY },
-  found: 0,
+  ...{ raiseAtMs: Number.POSITIVE_INFINITY, wasSlow: false },
 };
 
 export const restAfterLook = (tookMs: number, { ofLook, mostMs } = LONG_REST): number =>
@@ -84,14 +86,15 @@ export async function findFloor(
   if (!floor) return undefined;
   const leastAgeMs = Math.max(overdueMs, 0) + COMMIT_MS;
   const nowMs = now();
-  if (nowMs >= floor.untilMs) return await lookForFloor(store, leastAgeMs, nowMs);
-  return floor.found < RAISE_AFTER_FOUND ? floor.instant : await raiseFloor(store, leastAgeMs, floor);
+  if (nowMs >= floor.untilMs) return await lookForFloor(store, leastAgeMs, nowMs, floor);
+  return nowMs < floor.raiseAtMs ? floor.instant : await raiseFloor(store, leastAgeMs, nowMs, floor);
 }
 
 async function lookForFloor(
   store: Pick<Store, "pool">,
   leastAgeMs: number,
   nowMs: number,
+  last: Floor,
 ): Promise<string | undefined> {
   const { rows } = await store.pool.query<{ instant: string; tookMs: number }>({
     ...FIND_FLOOR,
@@ -106,14 +109,20 @@ async function lookForFloor(
     noteFloor(store, { ...TO_BE_LOOKED_FOR, untilMs: nowMs + QUICK_REST_MS });
     return undefined;
   }
+  if (last.instant === undefined && !last.wasSlow) {
+    noteFloor(store, { ...TO_BE_LOOKED_FOR, wasSlow: true });
+    return undefined;
+  }
   const [untilMs, shortUntilMs] = [LONG_REST, SHORT_REST].map((rest) => nowMs + restAfterLook(tookMs, rest));
-  noteFloor(store, { instant, untilMs: untilMs!, shortUntilMs: shortUntilMs!, found: 0 });
+  const raiseAtMs = nowMs + RAISE_AFTER_MS;
+  noteFloor(store, { instant, untilMs: untilMs!, shortUntilMs: shortUntilMs!, raiseAtMs, wasSlow: true });
   return instant;
 }
 
 async function raiseFloor(
   store: Pick<Store, "pool">,
   leastAgeMs: number,
+  nowMs: number,
   floor: Floor,
 ): Promise<string | undefined> {
   const { rows } = await store.pool.query<{ instant: string }>({
@@ -122,7 +131,7 @@ async function raiseFloor(
   });
   const instant = rows[0]?.instant;
   if (instant === undefined) floors.delete(store.pool);
-  else noteFloor(store, { ...floor, instant, found: 0 });
+  else noteFloor(store, { ...floor, instant, raiseAtMs: nowMs + RAISE_AFTER_MS });
   return instant;
 }
 
@@ -131,10 +140,9 @@ export function noteFullSearch(store: Pick<Store, "pool">, isCrowded: boolean): 
   if (isCrowded && !floors.has(store.pool)) noteFloor(store, TO_BE_LOOKED_FOR);
 }
 
-/** A search from the floor has ended. `isShort`: it found fewer runs than it asked for. */
-export function noteSearchFromFloor(store: Pick<Store, "pool">, found: number, isShort: boolean): void {
+/** A search from the floor has found fewer runs than it asked for. */
+export function noteShortSearch(store: Pick<Store, "pool">): void {
   const floor = floors.get(store.pool);
   if (floor?.instant === undefined) return;
-  const untilMs = isShort ? Math.min(floor.untilMs, floor.shortUntilMs) : floor.untilMs;
-  noteFloor(store, { ...floor, untilMs, found: floor.found + found });
+  noteFloor(store, { ...floor, untilMs: Math.min(floor.untilMs, floor.shortUntilMs) });
 }
