@@ -7,7 +7,7 @@ import { after, describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { parseNetworks } from "./address-policy.ts";
 import type { Resolve } from "./connector.ts";
-import { createEgress, type Egress } from "./egress.ts";
+import { createEgress, type Egress, type EgressOptions } from "./egress.ts";
 import { EgressError } from "./egress-error.ts";
 import type { EgressRules } from "./tenant-rules.ts";
 
@@ -15,8 +15,10 @@ import type { EgressRules } from "./tenant-rules.ts";
 let holding = Promise.withResolvers<void>();
 let letGo = () => {};
 let connections = 0;
+let received = 0;
 /** Answers with the number of the connection; `/to/<host>` leads there. */
 const server = http.createServer(async (request, response) => {
+  received++;
   if (request.url === "/held") {
     const letting = new Promise<void>((resolve) => {
       letGo = resolve;
@@ -42,8 +44,8 @@ const tenantRules = async (tenant: string) => {
   return rules.get(tenant);
 };
 const opened: Egress[] = [];
-const open = (allow = LOOPBACK, deny = parseNetworks("")) => {
-  const egress = createEgress({ allow, deny, resolve, tenantRules, connectionsPerOrigin: 1 });
+const open = (options: Partial<EgressOptions> = {}) => {
+  const egress = createEgress({ allow: LOOPBACK, resolve, tenantRules, connectionsPerOrigin: 1, ...options });
   opened.push(egress);
   return egress;
 };
@@ -87,7 +89,7 @@ for (const [way, ask] of Object.entries(WAYS))
   describe(`rules of a tenant, ${way}`, () => {
     test("close for it alone what is open, and open for it alone what is closed", async () => {
       rules.set("closed", says({ deny: LOOPBACK })).set("open", says({ allow: LOOPBACK }));
-      const [wide, narrow] = [open(), open(parseNetworks(""))];
+      const [wide, narrow] = [open(), open({ allow: [] })];
       assert.deepEqual(await refusalOf(ask(wide, "closed", "127.0.0.1/")), BLOCKED);
       assert.deepEqual(await refusalOf(ask(wide, "closed", "name.test/")), BLOCKED);
       assert.equal(await refusalOf(ask(wide, "other", "127.0.0.1/")), "answered");
@@ -97,7 +99,7 @@ for (const [way, ask] of Object.entries(WAYS))
 
     test("open nothing that the installation denies", async () => {
       rules.set("bold", says({ allow: parseNetworks("0.0.0.0/0, ::/0") }));
-      const egress = open(LOOPBACK, LOOPBACK);
+      const egress = open({ deny: LOOPBACK });
       assert.deepEqual(await refusalOf(ask(egress, "bold", "127.0.0.1/")), BLOCKED);
       assert.deepEqual(await refusalOf(ask(egress, "bold", "name.test/")), BLOCKED);
     });
@@ -134,6 +136,31 @@ for (const [way, ask] of Object.entries(WAYS))
       const next = await ask(egress, "changing", "name.test/");
       assert.notEqual(next, first);
       assert.equal(await ask(egress, "changing", "name.test/"), next);
+    });
+
+    test("whose hosts alone have changed are obeyed by the next request, not by its kept connection", async () => {
+      const egress = open();
+      rules.delete("renamed");
+      const first = await ask(egress, "renamed", "name.test/");
+      assert.equal(await ask(egress, "renamed", "name.test/"), first, "the connection is kept");
+      rules.set("renamed", says({ hosts: ["other.test"] }));
+      const receivedBefore = received;
+      for (const time of ["at once", "and again"])
+        assert.deepEqual(await refusalOf(ask(egress, "renamed", "name.test/")), BLOCKED, time);
+      assert.equal(received, receivedBefore, "nothing was received");
+      rules.set("renamed", says({ hosts: ["name.test"] }));
+      assert.notEqual(await ask(egress, "renamed", "name.test/"), first);
+    });
+
+    test("that refuse a host keep nothing for it, and close nothing of the others", async () => {
+      const egress = open({ maxOrigins: 1 });
+      rules.set("refusing", says({ hosts: ["name.test"] }));
+      const first = await ask(egress, "refusing", "name.test/");
+      const receivedBefore = received;
+      for (const time of ["at once", "and again"])
+        assert.deepEqual(await refusalOf(ask(egress, "refusing", "other.test/")), BLOCKED, time);
+      assert.equal(received, receivedBefore, "nothing was received");
+      assert.equal(await ask(egress, "refusing", "name.test/"), first, "the connection is kept");
     });
 
     test("that have changed are obeyed by what still waits for a connection", async () => {
