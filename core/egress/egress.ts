@@ -10,7 +10,7 @@ import { decodeGathered } from "./decode-gathered.ts";
 import { DecoderMemory, type DecoderMemoryLimits } from "./decoder-memory.ts";
 import { tooManyRedirects } from "./egress-error.ts";
 import { exchange } from "./exchange.ts";
-import { firstHop, refuseHost, refusePort } from "./first-hop.ts";
+import { firstHop, refuseHost, refuseOrigin } from "./first-hop.ts";
 import { omitHeaders } from "./headers.ts";
 import { createPools } from "./pools.ts";
 import {
@@ -122,10 +122,10 @@ export function createEgress(options: EgressOptions): Egress {
   const poolLimits = { connectionsPerOrigin, maxOrigins, maxOriginsPerTenant, keptConnectionsPerTenant };
   // Apart, so that a connection made for a trusted request never serves another.
   const connectBy = (rules: AddressRules) => createGuardedConnector({ resolve, rules, connectTimeoutMs });
-  const guarded = createPools(connectBy, poolLimits);
-  const trusted = createPools(connectBy, poolLimits);
+  const guarded = createPools({ judge: refuseOrigin, connectBy }, poolLimits);
+  const trusted = createPools({ judge: refuseHost, connectBy }, poolLimits);
   // Whoever takes his time with a stream holds its connection: those who want a whole answer must not wait for him.
-  const streamed = createPools(connectBy, poolLimits);
+  const streamed = createPools({ judge: refuseOrigin, connectBy }, poolLimits);
   const decoders = new DecoderMemory(decoderMemory, clock);
 
   /** Each request counts by itself, within its tenant. */
@@ -149,10 +149,7 @@ export function createEgress(options: EgressOptions): Egress {
         const found = request.trusted ? trustedRules : rulesOf(request, hop);
         const rules = found instanceof Promise ? await found : found;
         const sent = hop;
-        const pool = pools.get(sent.url.origin, rules, request.tenant, () => {
-          refuseHost(sent.url, rules);
-          if (!request.trusted) refusePort(sent.url);
-        });
+        const pool = pools.get(sent.url, rules, request.tenant);
         const response = await resendIfStale(sent, () => exchange(pool, sent, limits));
         const { status, headers } = response;
         const { location } = headers;

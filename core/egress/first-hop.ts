@@ -42,15 +42,16 @@ function decode(text: string): string {
   }
 }
 
-/** Throws `egress_blocked`, before a pool is made for it. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
+/** Throws before a pool is opened: `egress_blocked`, or `port_blocked` for a port where nobody expects HTTP. */
+export function refuseOrigin(url: URL, rules: EgressRules): void {
+  refuseHost(url, rules);
+  const fault = findPortFault(url);
+  if (fault) throw new EgressError("port_blocked", `Nothing was sent: ${fault}.`);
+}
+
+/** The same for any port. URL has brought every odd form (`127.1`, `2130706433`) to the plain one. */
 export function refuseHost(url: URL, rules: EgressRules): void {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   if (rules.hosts && !isHostNamed(hostname, rules.hosts)) throw hostBlocked(hostname);
   if (isIP(hostname) !== 0 && !isAddressAllowed(hostname, rules)) throw addressBlocked(hostname);
-}
-
-/** The same for a port where nobody expects HTTP. */
-export function refusePort(url: URL): void {
-  const fault = findPortFault(url);
-  if (fault) throw new EgressError("port_blocked", `Nothing was sent: ${fault}.`);
 }

@@ -1,9 +1,9 @@
 import type { buildConnector } from "undici";
 import { Client, type Dispatcher, Pool } from "undici";
-import type { AddressRules } from "./address-policy.ts";
 import { EgressError, rulesChanged } from "./egress-error.ts";
 import { type InterimResponses, skipInterimResponses } from "./interim-responses.ts";
 import { PendingExchange } from "./pending-exchange.ts";
+import type { EgressRules } from "./tenant-rules.ts";
 
 export interface PoolLimits {
   /** Kept pools; the one unused for longest makes room. */
@@ -18,14 +18,25 @@ export interface PoolLimits {
 /** The most that a server may ask for; undici's own would be ten minutes. Without a word of it, four seconds. */
 const MAX_KEEP_ALIVE_MS = 30_000;
 
+/** What pools and their connections are opened by. */
+export interface PoolParts {
+  /**
+   * Throws where the rules refuse the URL's origin. Asked before a pool is opened for origin, rules and tenant; its
+   * connections are judged by address alone.
+   */
+  judge(url: URL, rules: EgressRules): void;
+  connectBy(rules: EgressRules): buildConnector.connector;
+}
+
 /** Kept-alive connections by origin and tenant, least recently used first. */
 export interface Pools {
   /**
-   * @param rules what its connections are made by; those that were made by others are not used again
+   * Throws what `judge` throws, and then keeps nothing for the URL's origin.
+   * @param url of its origin alone
+   * @param rules what its pool is judged and its connections are made by; those of other rules are not used again
    * @param tenant those who share connections; default: all that name none
-   * @param refuse throws where the rules refuse the origin: asked where nothing was opened for it by them
    */
-  get(origin: string, rules: AddressRules, tenant?: string, refuse?: () => void): Dispatcher;
+  get(url: URL, rules: EgressRules, tenant?: string): Dispatcher;
   /** Ends every connection at once. */
   destroy(): Promise<void>;
 }
@@ -84,17 +95,14 @@ type TellingOptions = Omit<Client.Options, "connect"> & { connect: buildConnecto
 
 interface Kept {
   tenant: string;
-  rules: AddressRules;
+  rules: EgressRules;
   state: PoolState;
   pool: Pool;
   dispatcher: Dispatcher;
 }
 
-export function createPools(
-  connectBy: (rules: AddressRules) => buildConnector.connector,
-  limits: PoolLimits,
-): Pools {
-  const connectors = new WeakMap<AddressRules, buildConnector.connector>();
+export function createPools({ judge, connectBy }: PoolParts, limits: PoolLimits): Pools {
+  const connectors = new WeakMap<EgressRules, buildConnector.connector>();
   const kept = new Map<string, Kept>();
   const origins = new Map<string, number>();
   const connections = new Map<string, number>();
@@ -115,7 +123,7 @@ export function createPools(
     for (const [key, one] of kept) if (isOne(one)) return evict(key, one);
   };
 
-  const connectorOf = (rules: AddressRules): buildConnector.connector => {
+  const connectorOf = (rules: EgressRules): buildConnector.connector => {
     const connect = connectors.get(rules) ?? connectBy(rules);
     connectors.set(rules, connect);
     return connect;
@@ -138,7 +146,7 @@ export function createPools(
       });
     };
 
-  const open = (origin: string, rules: AddressRules, tenant: string): Kept => {
+  const open = (origin: string, rules: EgressRules, tenant: string): Kept => {
     const state: PoolState = { isOutdated: false };
     // No timeouts here: every request has its caller's signal.
     const pool = new Pool(origin, {
@@ -159,8 +167,9 @@ export function createPools(
   };
 
   return {
-    get(origin, rules, tenant = "", refuse) {
+    get(url, rules, tenant = "") {
       if (isClosed) throw closed();
+      const { origin } = url;
       // An origin holds no space.
       const key = `${origin} ${tenant}`;
       let one = kept.get(key);
@@ -173,7 +182,7 @@ export function createPools(
         if (key === newest) return one.dispatcher;
         kept.delete(key);
       } else {
-        refuse?.();
+        judge(url, rules);
         if (tenant !== "" && (origins.get(tenant) ?? 0) >= limits.maxOriginsPerTenant) {
           evictOldest((other) => other.tenant === tenant);
         }

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type DecodeLimits, decodeBody, hasTooManyCodings, readCodings } from "./decode-body.ts";
 import type { DecoderMemory } from "./decoder-memory.ts";
 import { EgressError, signalAborted, tooManyRedirects } from "./egress-error.ts";
-import { firstHop, refuseHost, refusePort } from "./first-hop.ts";
+import { firstHop } from "./first-hop.ts";
 import { toDecodedField } from "./headers.ts";
 import type { Pools } from "./pools.ts";
 import { type Hop, isRedirect, redirectHop } from "./redirect.ts";
@@ -80,10 +80,8 @@ export async function streamRequest(
   let hop = beginHop(request);
   for (let redirects = 0; ; redirects++) {
     const rules = await rulesOf(request, hop);
-    refuseHost(hop.url, rules);
-    refusePort(hop.url);
     const sent = hop;
-    const pool = pools.get(sent.url.origin, rules, request.tenant);
+    const pool = pools.get(sent.url, rules, request.tenant);
     const head = await resendIfStale(sent, () => streamExchange(pool, sent, limits));
     const location = locationToFollow(head, request.redirect);
     if (location === undefined) {

@@ -163,21 +163,22 @@ for (const [way, ask] of Object.entries(WAYS))
       assert.equal(await ask(egress, "refusing", "name.test/"), first, "the connection is kept");
     });
 
-    test("that have changed are obeyed by what still waits for a connection", async () => {
-      const egress = open();
-      rules.delete("waiting");
-      holding = Promise.withResolvers<void>();
-      const first = ask(egress, "waiting", "name.test/held");
-      await holding.promise;
-      // Of its one connection.
-      const second = refusalOf(ask(egress, "waiting", "name.test/"));
-      await setImmediate();
-      rules.set("waiting", says({ deny: LOOPBACK }));
-      assert.deepEqual(await refusalOf(ask(egress, "waiting", "name.test/")), BLOCKED);
-      letGo();
-      assert.ok(Number(await first) > 0, "what was under way goes on");
-      assert.deepEqual(await second, ["aborted", true]);
-    });
+    for (const [change, changed] of Object.entries({ networks: { deny: LOOPBACK }, hosts: { hosts: [] } }))
+      test(`whose ${change} have changed are obeyed by what still waits for a connection`, async () => {
+        const egress = open();
+        rules.delete("waiting");
+        holding = Promise.withResolvers<void>();
+        const first = ask(egress, "waiting", "name.test/held");
+        await holding.promise;
+        // Of its one connection.
+        const second = refusalOf(ask(egress, "waiting", "name.test/"));
+        await setImmediate();
+        rules.set("waiting", says(changed));
+        assert.deepEqual(await refusalOf(ask(egress, "waiting", "name.test/")), BLOCKED);
+        letGo();
+        assert.ok(Number(await first) > 0, "what was under way goes on");
+        assert.deepEqual(await second, ["aborted", true]);
+      });
 
     test("that are waited for are waited for no longer than the request may take", async () => {
       const egress = open();
