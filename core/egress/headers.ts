@@ -18,16 +18,15 @@ export function isReservedHeader(name: string): boolean {
   return RESERVED.has(lower) || lower.startsWith("proxy-");
 }
 
-/** Names that were looked at already and are not reserved: most requests have the same dozen. */
-const knownSendable = new Set<string>();
-const MOST_KNOWN = 256;
-const LONGEST_KNOWN = 64;
+/** Names that most requests have, as http tasks and `fetch` write them: looked up before any is put in lower case. */
+const USUAL_SENDABLE = new Set([
+  ...["User-Agent", "Idempotency-Key", "traceparent", "Content-Type", "Authorization", "Accept"],
+  ...["Bellhop-Run-Id", "Bellhop-Task-Id", "Bellhop-Attempt", "Bellhop-Scheduled-At"],
+  ...["user-agent", "content-type", "authorization", "accept"],
+]);
 
 function isSendable(name: string): boolean {
-  if (knownSendable.has(name)) return true;
-  if (isReservedHeader(name)) return false;
-  if (knownSendable.size < MOST_KNOWN && name.length <= LONGEST_KNOWN) knownSendable.add(name);
-  return true;
+  return USUAL_SENDABLE.has(name) || !isReservedHeader(name);
 }
 
 /** A copy without the reserved fields. */
