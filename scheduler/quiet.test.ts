@@ -95,14 +95,16 @@ test("asleep, one begins after the other, until there is something to do", async
   await Promise.all(all);
 });
 
-test("asleep, nobody waits for more than five seconds for one that hangs", async () => {
+test("asleep, nobody waits for more than five seconds for one that hangs, nor all at once", async () => {
   const { clock, look, begun, hanging, take } = openTurns();
   await look({}, 10_000);
-  const all = [take("hangs"), take("waits"), take("waits longer")];
+  const all = [take("hangs"), take("hangs"), take("waits")];
   await clock.advance(4_999);
   assert.deepEqual(begun, ["hangs"]);
+  await clock.advance(5_000);
+  assert.deepEqual(begun, ["hangs", "hangs"]);
   await clock.advance(1);
-  assert.deepEqual(begun, ["hangs", "waits", "waits longer"]);
+  assert.deepEqual(begun, ["hangs", "hangs", "waits"]);
   hanging.resolve();
   await Promise.all(all);
   assert.equal(clock.sleepers, 0);

@@ -54,9 +54,9 @@ test("who goes first waits for the one at work, and no other", async () => {
   assert.equal(clock.sleepers, 0);
 });
 
-test("who goes first waits for a moment at most, others for five seconds; who comes later still waits", async () => {
+test("who goes first waits for a moment at most, others for five seconds of the one at work", async () => {
   const { begun, clock, take, takeFirst, end } = open();
-  const all = [take("hangs"), takeFirst("look"), take("waits")];
+  const all = [take("hangs"), takeFirst("look"), take("waits"), take("next")];
   await clock.advance(99);
   assert.deepEqual(begun, ["hangs"]);
   await clock.advance(1);
@@ -66,13 +66,34 @@ test("who goes first waits for a moment at most, others for five seconds; who co
   assert.deepEqual(begun, ["hangs", "look"]);
   await clock.advance(1);
   assert.deepEqual(begun, ["hangs", "look", "waits"]);
-  all.push(take("next"));
-  await end("waits");
-  assert.equal(begun.length, 3);
   await end("hangs");
+  assert.equal(begun.length, 3, "those who come later still come one after the other");
+  await end("waits");
   assert.equal(begun[3], "next");
   await end("next");
   await Promise.all(all);
+  assert.equal(clock.sleepers, 0);
+});
+
+test("a later round does not wait for who has hung for five seconds", async () => {
+  const { begun, clock, take, takeFirst, end } = open();
+  const all = [take("hangs"), take("a")];
+  await clock.advance(5_000);
+  await end("a");
+  assert.deepEqual(begun, ["hangs", "a"]);
+  all.push(take("b"), take("c"), takeFirst("look"));
+  await setImmediate();
+  assert.deepEqual(begun.slice(2), ["b"]);
+  await end("b");
+  await end("look");
+  await end("c");
+  assert.deepEqual(begun.slice(2), ["b", "look", "c"]);
+  await end("hangs");
+  all.push(take("d"));
+  await setImmediate();
+  await end("d");
+  await Promise.all(all);
+  assert.equal(clock.sleepers, 0);
 });
 
 test("all who wait begin when they are told to hurry", async () => {
@@ -81,9 +102,9 @@ test("all who wait begin when they are told to hurry", async () => {
   turns.hurry();
   await setImmediate();
   assert.deepEqual(begun.sort(), ["a", "b", "c", "look"]);
-  assert.equal(clock.sleepers, 0);
   for (const name of begun) await end(name);
   await Promise.all(all);
+  assert.equal(clock.sleepers, 0);
 });
 
 test("who fails lets the next one begin; who is stopped while it waits does not begin", async () => {

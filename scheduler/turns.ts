@@ -1,11 +1,12 @@
 /**
  * Who begins now, and who waits for others: so that one connection serves all of a round, however many jobs it has. A
  * connection that is opened for a statement costs both sides more than the statement does. States of one who asks: waiting
- * → at work → done; waiting → at work beside others, after its patience, or once `hurry` is called.
+ * → at work → done; waiting → at work beside others, if it goes first and a moment is over, or once `hurry` is called; at
+ * work → hanging → done: whoever is at work for so long is waited for no more.
  */
 import type { Clock } from "../core/clock.ts";
 
-/** Nobody waits longer for those who came before: one of them may hang. */
+/** Who is at work for longer may hang. */
 const TURN_MS = 5_000;
 /** About as long as a connection takes to be opened, and to plan its first statements, on a busy machine. */
 const MOMENT_MS = 100;
@@ -20,51 +21,58 @@ export interface Turns {
 }
 
 export function createTurns(clock: Pick<Clock, "after">): Turns {
-  let working = 0;
+  /** What each calls who is waited for, when it is done. */
+  const working = new Set<() => void>();
   const waiting: (() => void)[] = [];
 
-  async function work<Answer>(act: () => Promise<Answer>): Promise<Answer> {
-    try {
-      return await act();
-    } finally {
-      working -= 1;
-      if (working === 0) waiting[0]?.();
-    }
+  /** At work from now on, until what it answers is called, or it was for so long that it may hang. */
+  function begin(): () => void {
+    const leave = () => {
+      forgetPatience();
+      if (working.delete(leave) && working.size === 0) waiting[0]?.();
+    };
+    const forgetPatience = clock.after(TURN_MS, leave);
+    working.add(leave);
+    return leave;
   }
 
   /** Whoever resumes after it is at work already, so that nobody else begins in between. */
-  function wait(patienceMs: number, goesFirst: boolean, stopping?: AbortSignal): Promise<void> {
-    if (working === 0) {
-      working += 1;
-      return Promise.resolve();
-    }
+  function wait(goesFirst: boolean, stopping?: AbortSignal): Promise<() => void> {
+    if (working.size === 0) return Promise.resolve(begin());
     return new Promise((resolve) => {
-      const begin = () => {
-        waiting.splice(waiting.indexOf(begin), 1);
-        forgetPatience();
-        stopping?.removeEventListener("abort", begin);
-        working += 1;
-        resolve();
+      const goOn = () => {
+        waiting.splice(waiting.indexOf(goOn), 1);
+        forgetMoment?.();
+        stopping?.removeEventListener("abort", goOn);
+        resolve(begin());
       };
-      const forgetPatience = clock.after(patienceMs, begin);
-      stopping?.addEventListener("abort", begin);
-      if (goesFirst) waiting.unshift(begin);
-      else waiting.push(begin);
+      const forgetMoment = goesFirst ? clock.after(MOMENT_MS, goOn) : undefined;
+      stopping?.addEventListener("abort", goOn);
+      if (goesFirst) waiting.unshift(goOn);
+      else waiting.push(goOn);
     });
   }
 
   return {
     async take(act, stopping) {
       if (stopping.aborted) return undefined;
-      await wait(TURN_MS, false, stopping);
-      return await work(async () => (stopping.aborted ? undefined : await act()));
+      const leave = await wait(false, stopping);
+      try {
+        return stopping.aborted ? undefined : await act();
+      } finally {
+        leave();
+      }
     },
     async takeFirst(act) {
-      await wait(MOMENT_MS, true);
-      return await work(act);
+      const leave = await wait(true);
+      try {
+        return await act();
+      } finally {
+        leave();
+      }
     },
     hurry() {
-      for (const begin of [...waiting]) begin();
+      for (const goOn of [...waiting]) goOn();
     },
   };
 }
