@@ -613,7 +613,7 @@ describe("background jobs", () => {
     assert.deepEqual(restsSeconds, [1, 5, 60]);
   });
 
-  it("asleep, a round of all jobs takes one connection, and none of those for leases", async (t) => {
+  it("asleep, a round of all jobs takes one connection, and one of those for leases where lost workers are looked for", async (t) => {
     const turns = createTurns(createManualClock());
     const quiet: Quiet = {
       ...NEVER_QUIET,
@@ -622,34 +622,37 @@ describe("background jobs", () => {
       inTurn: turns.take,
       promptly: turns.takeFirst,
     };
-    const taken = { now: 0, most: 0, forLeases: 0 };
-    const take = () => {
-      taken.now += 1;
-      taken.most = Math.max(taken.most, taken.now);
-    };
-    const giveBack = () => {
-      taken.now -= 1;
-    };
-    const takeForLease = () => {
-      taken.forLeases += 1;
-    };
-    store.pool.on("acquire", take).on("release", giveBack);
-    store.leasePool.on("acquire", takeForLease);
-    t.after(() => {
-      store.pool.off("acquire", take).off("release", giveBack);
-      store.leasePool.off("acquire", takeForLease);
-    });
+    const taken = { now: 0, most: 0 };
+    const forLeases = { now: 0, most: 0 };
+    for (const [pool, count] of [
+      [store.pool, taken],
+      [store.leasePool, forLeases],
+    ] as const) {
+      const take = () => {
+        count.now += 1;
+        count.most = Math.max(count.most, count.now);
+      };
+      const giveBack = () => {
+        count.now -= 1;
+      };
+      pool.on("acquire", take).on("release", giveBack);
+      t.after(() => pool.off("acquire", take).off("release", giveBack));
+    }
     const { manual } = startWatched(t, { leaseMs: 15_000, quiet });
     const untilAllRest = async () =>
-      await until(async () => (taken.now === 0 && manual.sleepers === JOBS ? true : undefined));
+      await until(async () =>
+        taken.now === 0 && forLeases.now === 0 && manual.sleepers === JOBS ? true : undefined,
+      );
     // Also those that come by the hour.
     await untilAllRest();
     await manual.advance(untilRound(ASLEEP_MS, manual.steadyMs()) - 1);
     await untilAllRest();
-    Object.assign(taken, { most: 0, forLeases: 0 });
+    // A round of all, as it comes every ten minutes.
+    taken.most = 0;
+    forLeases.most = 0;
     await manual.advance(1);
     await untilAllRest();
-    assert.deepEqual(taken, { now: 0, most: 1, forLeases: 0 });
+    assert.deepEqual([taken.most, forLeases.most], [1, 1]);
   });
 
   it("while there is nothing to do, jobs for it look less often, until there is", async (t) => {

@@ -73,7 +73,7 @@ export function listJobs(leaseMs: number, quiet: Quiet, aheadMs = 0): Job[] {
   return [
     { name: "work", everyMs: WORK_LOOK_MS, run: (context) => lookForWork(context, quiet), isPrompt: true },
     keepContactFor(leaseMs, quiet),
-    ...listForWork(leaseMs, quiet).map((job): Job => ({ ...job, serves: "work" })),
+    ...listForWork(leaseMs).map((job): Job => ({ ...job, serves: "work" })),
     ...listForRuns(aheadMs).map((job): Job => ({ ...job, serves: "runs" })),
     { name: "shares of slots", everyMs: GRANTING_MS, run: followShares, serves: "shares", isPrompt: true },
     { name: "partitions", everyMs: HOUR_MS, run: keepPartitions },
@@ -100,12 +100,12 @@ export function listJobs(leaseMs: number, quiet: Quiet, aheadMs = 0): Job[] {
  * While there is nothing to do they look less often. Calls that are handed to workers are not seen to be there, for they
  * are over when they are written: what follows them in time is not among these.
  */
-function listForWork(leaseMs: number, quiet: Quiet): Job[] {
+function listForWork(leaseMs: number): Job[] {
   return [
     {
       name: "rescue",
       everyMs: Math.max(200, Math.min(leaseMs / 3, 5_000)),
-      run: (context) => rescue(quiet.isAsleep() ? byCommonPool(context) : context),
+      run: rescue,
       isPatient: true,
     },
     { name: "expiry", everyMs: 2_000, run: createExpiry(), isPatient: true },
@@ -206,12 +206,6 @@ async function settleAllExclusions({ store, time, metrics }: JobContext): Promis
 async function keepContact({ store, judge }: JobContext): Promise<void> {
   judge.mayJudge(await askServer(store.leaseDb));
 }
-
-/** No run is open, so none waits for its rescue behind statements that hang. */
-const byCommonPool = (context: JobContext): JobContext => ({
-  ...context,
-  store: { ...context.store, leasePool: context.store.pool },
-});
 
 async function rescue(context: JobContext): Promise<void> {
   while ((await rescueBatch(context)) === RESCUE_BATCH);
