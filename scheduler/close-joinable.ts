@@ -29,7 +29,11 @@ export function startCloseLoop(
     if (closed.runs.length > 0) on.closed(closed.runs);
     return closed.nextInMs === null ? quiet.stretch(LOOK_MS) : decideRestMs(closed);
   }
-  const loop = startLoop(clock, () => quiet.promptly(look), { retryMs: RETRY_MS, failed: on.failed });
+  const loop = startLoop(
+    clock,
+    async (stopping) => (await quiet.promptly(look, stopping)) ?? RETRY_MS,
+    { retryMs: RETRY_MS, failed: on.failed },
+  );
   quiet.onLively(loop.wake);
   return loop;
 }

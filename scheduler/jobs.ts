@@ -329,7 +329,7 @@ function takeTurn<Answer>(
   pass: () => Promise<Answer>,
   stopping: AbortSignal,
 ): Promise<Answer | undefined> {
-  if (isPrompt) return quiet.promptly(pass);
+  if (isPrompt) return quiet.promptly(pass, stopping);
   return serves ? quiet.inTurn(pass, stopping) : pass();
 }
 

@@ -111,8 +111,8 @@ test("asleep, nobody waits for more than five seconds for one that hangs, nor al
 });
 
 test("asleep, who counts on its seconds waits for who has begun, for a moment; else for nobody", async () => {
-  const { clock, quiet, look, begun, hanging, take } = openTurns();
-  const act = (name: string) => quiet.promptly(async () => void begun.push(name));
+  const { clock, quiet, look, begun, hanging, stopping, take } = openTurns();
+  const act = (name: string) => quiet.promptly(async () => void begun.push(name), stopping.signal);
   const lively = [take("hangs"), act("at once")];
   await setImmediate();
   assert.deepEqual(begun, ["hangs", "at once"]);

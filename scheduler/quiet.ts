@@ -42,7 +42,7 @@ export interface Quiet {
    */
   inTurn<Answer>(act: () => Promise<Answer>, stopping: AbortSignal): Promise<Answer | undefined>;
   /** The same for who does not wait its turn: where it is asleep, it waits for who has begun, for a moment at most. */
-  promptly<Answer>(act: () => Promise<Answer>): Promise<Answer>;
+  promptly<Answer>(act: () => Promise<Answer>, stopping: AbortSignal): Promise<Answer | undefined>;
 }
 
 type State = "asleep" | "quiet" | "lively";
@@ -89,7 +89,7 @@ export function createQuiet(clock: Pick<Clock, "steadyMs" | "after">): Quiet {
     stretch,
     onLively: (act) => void acts.push(act),
     inTurn: (act, stopping) => (state === "asleep" ? turns.take(act, stopping) : act()),
-    promptly: (act) => (state === "asleep" ? turns.takeFirst(act) : act()),
+    promptly: (act, stopping) => (state === "asleep" ? turns.takeFirst(act, stopping) : act()),
   };
 }
 

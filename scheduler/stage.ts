@@ -122,7 +122,11 @@ export function startStageLoop(
     return report.more ? 0 : await findWaitMs(target, ahead);
   }
 
-  const loop = startLoop(clock, () => quiet.promptly(look), { retryMs: RETRY_MS, failed: on.failed });
+  const loop = startLoop(
+    clock,
+    async (stopping) => (await quiet.promptly(look, stopping)) ?? RETRY_MS,
+    { retryMs: RETRY_MS, failed: on.failed },
+  );
   quiet.onLively(loop.wake);
   return loop;
 }

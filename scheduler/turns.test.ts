@@ -20,7 +20,7 @@ function open() {
   return {
     ...{ clock, turns, stopping, begun },
     take: (name: string) => turns.take(act(name), stopping.signal),
-    takeFirst: (name: string) => turns.takeFirst(act(name)),
+    takeFirst: (name: string) => turns.takeFirst(act(name), stopping.signal),
     async end(name: string) {
       ends.get(name)!.resolve();
       await setImmediate();
@@ -40,15 +40,17 @@ test("one begins after the other, in the order in which they came", async () => 
   assert.deepEqual(await Promise.all(all), ["a", "b", "c"]);
 });
 
-test("who goes first waits for the one at work, and no other", async () => {
+test("who goes first waits for the one at work, and for who goes first and came before", async () => {
   const { begun, clock, take, takeFirst, end } = open();
-  const all = [take("a"), take("b"), takeFirst("look")];
+  const all = [take("a"), take("b"), takeFirst("look"), takeFirst("figures")];
   await setImmediate();
   assert.deepEqual(begun, ["a"]);
   await end("a");
   assert.deepEqual(begun, ["a", "look"]);
   await end("look");
-  assert.deepEqual(begun, ["a", "look", "b"]);
+  assert.deepEqual(begun, ["a", "look", "figures"]);
+  await end("figures");
+  assert.deepEqual(begun, ["a", "look", "figures", "b"]);
   await end("b");
   await Promise.all(all);
   assert.equal(clock.sleepers, 0);
@@ -108,14 +110,16 @@ test("all who wait begin when they are told to hurry", async () => {
 });
 
 test("who fails lets the next one begin; who is stopped while it waits does not begin", async () => {
-  const { begun, clock, turns, stopping, take, end } = open();
+  const { begun, clock, turns, stopping, take, takeFirst, end } = open();
   const failing = assert.rejects(turns.take(() => Promise.reject(new Error("fails")), stopping.signal));
   const all = [take("a"), take("b")];
   await failing;
   await setImmediate();
   assert.deepEqual(begun, ["a"]);
+  all.push(takeFirst("look"));
   stopping.abort();
-  assert.equal(await all[1], undefined);
+  assert.deepEqual([await all[1], await all[2]], [undefined, undefined]);
   await end("a");
-  assert.deepEqual([await all[0], await take("c"), clock.sleepers], ["a", undefined, 0]);
+  assert.deepEqual([await all[0], await take("c"), await takeFirst("look")], ["a", undefined, undefined]);
+  assert.deepEqual([begun, clock.sleepers], [["a"], 0]);
 });

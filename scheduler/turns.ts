@@ -14,22 +14,26 @@ const MOMENT_MS = 100;
 export interface Turns {
   /** Begins after all who came before. Whom `stopping` meets while it waits does not begin. */
   take<Answer>(act: () => Promise<Answer>, stopping: AbortSignal): Promise<Answer | undefined>;
-  /** Begins before all who wait, and waits for who is at work for a moment at most. */
-  takeFirst<Answer>(act: () => Promise<Answer>): Promise<Answer>;
+  /** The same before all others who wait; it waits for a moment at most. */
+  takeFirst<Answer>(act: () => Promise<Answer>, stopping: AbortSignal): Promise<Answer | undefined>;
   /** All who wait begin. */
   hurry(): void;
 }
 
+/** In the order in which they came: what lets each of them begin. */
+type Line = (() => void)[];
+
 export function createTurns(clock: Pick<Clock, "after">): Turns {
   /** What each calls who is waited for, when it is done. */
   const working = new Set<() => void>();
-  const waiting: (() => void)[] = [];
+  const first: Line = [];
+  const others: Line = [];
 
   /** At work from now on, until what it answers is called, or it was for so long that it may hang. */
   function begin(): () => void {
     const leave = () => {
       forgetPatience();
-      if (working.delete(leave) && working.size === 0) waiting[0]?.();
+      if (working.delete(leave) && working.size === 0) (first[0] ?? others[0])?.();
     };
     const forgetPatience = clock.after(TURN_MS, leave);
     working.add(leave);
@@ -37,42 +41,40 @@ export function createTurns(clock: Pick<Clock, "after">): Turns {
   }
 
   /** Whoever resumes after it is at work already, so that nobody else begins in between. */
-  function wait(goesFirst: boolean, stopping?: AbortSignal): Promise<() => void> {
+  function wait(line: Line, stopping: AbortSignal): Promise<() => void> {
     if (working.size === 0) return Promise.resolve(begin());
     return new Promise((resolve) => {
       const goOn = () => {
-        waiting.splice(waiting.indexOf(goOn), 1);
+        line.splice(line.indexOf(goOn), 1);
         forgetMoment?.();
-        stopping?.removeEventListener("abort", goOn);
+        stopping.removeEventListener("abort", goOn);
         resolve(begin());
       };
-      const forgetMoment = goesFirst ? clock.after(MOMENT_MS, goOn) : undefined;
-      stopping?.addEventListener("abort", goOn);
-      if (goesFirst) waiting.unshift(goOn);
-      else waiting.push(goOn);
+      const forgetMoment = line === first ? clock.after(MOMENT_MS, goOn) : undefined;
+      stopping.addEventListener("abort", goOn);
+      line.push(goOn);
     });
   }
 
+  async function takeTurn<Answer>(
+    line: Line,
+    act: () => Promise<Answer>,
+    stopping: AbortSignal,
+  ): Promise<Answer | undefined> {
+    if (stopping.aborted) return undefined;
+    const leave = await wait(line, stopping);
+    try {
+      return stopping.aborted ? undefined : await act();
+    } finally {
+      leave();
+    }
+  }
+
   return {
-    async take(act, stopping) {
-      if (stopping.aborted) return undefined;
-      const leave = await wait(false, stopping);
-      try {
-        return stopping.aborted ? undefined : await act();
-      } finally {
-        leave();
-      }
-    },
-    async takeFirst(act) {
-      const leave = await wait(true);
-      try {
-        return await act();
-      } finally {
-        leave();
-      }
-    },
+    take: (act, stopping) => takeTurn(others, act, stopping),
+    takeFirst: (act, stopping) => takeTurn(first, act, stopping),
     hurry() {
-      for (const goOn of [...waiting]) goOn();
+      for (const goOn of [...first, ...others]) goOn();
     },
   };
 }
