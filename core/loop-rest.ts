@@ -7,8 +7,8 @@ import type { Clock } from "./clock.ts";
 export interface LoopRest {
   /** Aborts when the loop is to end. */
   stopped: AbortSignal;
-  /** The loop looks now: it sees all that woke it before. */
-  look(): void;
+  /** The loop looks now: it sees all that woke it before. Whether anything did. */
+  look(): boolean;
   /** Resolves after `ms`, or as soon as the loop is woken or stopped. */
   rest(ms: number): Promise<void>;
   wake(): void;
@@ -21,7 +21,9 @@ export function createLoopRest(clock: Clock): LoopRest {
   return {
     stopped: stopped.signal,
     look() {
-      if (woken.signal.aborted) woken = new AbortController();
+      if (!woken.signal.aborted) return false;
+      woken = new AbortController();
+      return true;
     },
     async rest(ms) {
       if (ms > 0 && !woken.signal.aborted && !stopped.signal.aborted) await clock.sleep(ms, woken.signal);
@@ -46,17 +48,17 @@ export interface Loop {
  */
 export function startLoop(
   clock: Clock,
-  look: (stopped: AbortSignal) => Promise<number>,
+  look: (stopped: AbortSignal, isWoken: boolean) => Promise<number>,
   on: { retryMs: number; failed(error: unknown): void; quietMs?(): number },
 ): Loop {
   const loop = createLoopRest(clock);
 
   async function run(): Promise<void> {
     while (!loop.stopped.aborted) {
-      loop.look();
+      const isWoken = loop.look();
       let restMs = on.retryMs;
       try {
-        restMs = await look(loop.stopped);
+        restMs = await look(loop.stopped, isWoken);
       } catch (error) {
         on.failed(error);
       }

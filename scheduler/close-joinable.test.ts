@@ -69,3 +69,23 @@ test("where nothing waits and nothing goes on it rests for longer, until somethi
   await looks.waitFor(() => true, { count: 2 });
   await loop.stop();
 });
+
+test("asleep, a bell and an instant wait for no job that is at work", async () => {
+  const clock = createManualClock();
+  const quiet = createQuiet(clock);
+  let looks = 0;
+  const close = async (): Promise<ClosedRuns> => ({ runs: [], nextInMs: ++looks === 2 ? 300 : null });
+  await clock.advance(60_000);
+  quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
+  const loop = startCloseLoop(clock, close, quiet, { closed: () => {}, failed: assert.fail });
+  await clock.advance(0);
+  const hanging = Promise.withResolvers<void>();
+  const job = quiet.inTurn(() => hanging.promise, new AbortController().signal);
+  loop.wake();
+  await clock.advance(0);
+  assert.equal(looks, 2);
+  await clock.advance(300);
+  assert.equal(looks, 3);
+  hanging.resolve();
+  await Promise.all([job, loop.stop()]);
+});

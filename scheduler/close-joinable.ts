@@ -1,8 +1,9 @@
 /** Rings runs that calls may join at their instants; from then on no call joins them. */
 import type { Clock } from "../core/clock.ts";
-import { type Loop, startLoop } from "../core/loop-rest.ts";
+import type { Loop } from "../core/loop-rest.ts";
 import type { ClosedRuns } from "../core/store/joins/joinable-runs.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
+import { startInstantLoop } from "./instant-loop.ts";
 import type { Quiet } from "./quiet.ts";
 
 /** No sleep is longer while anything goes on: a bell that was lost costs so much. */
@@ -29,11 +30,5 @@ export function startCloseLoop(
     if (closed.runs.length > 0) on.closed(closed.runs);
     return closed.nextInMs === null ? quiet.stretch(LOOK_MS) : decideRestMs(closed);
   }
-  const loop = startLoop(
-    clock,
-    async (stopping) => (await quiet.promptly(look, stopping)) ?? RETRY_MS,
-    { retryMs: RETRY_MS, failed: on.failed },
-  );
-  quiet.onLively(loop.wake);
-  return loop;
+  return startInstantLoop(clock, quiet, look, { retryMs: RETRY_MS, failed: on.failed });
 }

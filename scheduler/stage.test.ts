@@ -227,6 +227,26 @@ describe("staging", () => {
     assert.equal(staged.length, 1);
   });
 
+  it("asleep, a bell waits for no job that is at work", async (t) => {
+    const { clock, quiet, asleep, staged, loop } = startLoop(t);
+    await asleep();
+    await clock.advance(MAX_SLEEP_MS);
+    await asleep();
+    await clock.advance(MAX_SLEEP_MS);
+    await asleep();
+    quiet.note({ hasWork: false, hasCalls: false, hasShares: false });
+    await clock.advance(MAX_SLEEP_MS);
+    assert.equal(await asleep(), ASLEEP_MS);
+    const hanging = Promise.withResolvers<void>();
+    const job = quiet.inTurn(() => hanging.promise, new AbortController().signal);
+    await seedOnce(0, clock.now());
+    loop.wake();
+    await asleep();
+    assert.equal(staged.length, 1);
+    hanging.resolve();
+    await job;
+  });
+
   it("the loop sleeps until a stage ahead of the next instant, then stages it", async (t) => {
     const { clock, asleep, staged, loop } = startLoop(t);
     await asleep();

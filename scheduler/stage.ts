@@ -1,7 +1,7 @@
 /** The scheduler's pass: stage what is due soon, ring it at its instant, sleep until the next instant that matters. */
 import type { Clock } from "../core/clock.ts";
 import { HERD_AHEAD_MS, MAX_SLEEP_MS, STAGE_AHEAD_MS, STAGE_BATCH } from "../core/domain/staging.ts";
-import { type Loop, startLoop } from "../core/loop-rest.ts";
+import type { Loop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import { type DailyLimits, NO_DAILY_LIMITS } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
@@ -16,6 +16,7 @@ import {
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";
+import { startInstantLoop } from "./instant-loop.ts";
 import { createClockMover } from "./move-clock.ts";
 import { NEVER_QUIET, type Quiet } from "./quiet.ts";
 import { type Ahead, createStageAhead, FEW_DUE } from "./stage-ahead.ts";
@@ -122,11 +123,5 @@ export function startStageLoop(
     return report.more ? 0 : await findWaitMs(target, ahead);
   }
 
-  const loop = startLoop(
-    clock,
-    async (stopping) => (await quiet.promptly(look, stopping)) ?? RETRY_MS,
-    { retryMs: RETRY_MS, failed: on.failed },
-  );
-  quiet.onLively(loop.wake);
-  return loop;
+  return startInstantLoop(clock, quiet, look, { retryMs: RETRY_MS, failed: on.failed });
 }
