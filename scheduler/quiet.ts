@@ -17,7 +17,7 @@ const QUIET_AFTER_MS = 10_000;
 /** While it is quiet those jobs look a third as often, and never more often than this. */
 const QUIET_FACTOR = 3;
 export const QUIET_MS = 10_000;
-/** While it is asleep all look this often: what is to be done is seen by the look each second, and what is not was done before. */
+/** While it is asleep most look this often: what is to be done is seen by the look each second, and what is not was done before. */
 export const ASLEEP_MS = 60_000;
 /** … and this often those that would find nothing but what that look tells of: in case it lacks something. */
 export const PATIENT_MS = 600_000;
