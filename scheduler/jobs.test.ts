@@ -43,9 +43,10 @@ import { createTestDatabase } from "../test/support/database.ts";
 import { createManualClock } from "../test/support/manual-clock.ts";
 import { countRescued } from "./count-rescued.ts";
 import { type Job, PassedOver } from "./job.ts";
-import { listJobs, OVERDUE_MS, restAfter, startJobs } from "./jobs.ts";
+import { listJobs, OVERDUE_MS } from "./jobs.ts";
 import { ASLEEP_MS, createQuiet, NEVER_QUIET, PATIENT_MS, type Quiet, untilRound } from "./quiet.ts";
 import { createReringBackoff } from "./rering-overdue.ts";
+import { restAfter, startJobs } from "./run-jobs.ts";
 import { createTurns } from "./turns.ts";
 
 const LEASE_MS = 1_000;

@@ -1,5 +1,4 @@
 /** Every background job of the scheduler and its period, on one screen. */
-import { startLoop } from "../core/loop-rest.ts";
 import { ringCallbacks } from "../core/run-ends/ring-callbacks.ts";
 import { foldActivity } from "../core/store/activity/fold-activity.ts";
 import { askServer } from "../core/store/contact.ts";
@@ -18,7 +17,7 @@ import { settleExclusions } from "../core/store/tasks/settle-exclusions.ts";
 import { removeExpiredWorkers } from "../core/store/workers.ts";
 import { IDLE_LOOK_MS } from "./call-rated.ts";
 import { driveBulkActions } from "./drive-bulk.ts";
-import { type Job, type JobContext, LOGGED_RUNS, PassedOver, sendIfPossible } from "./job.ts";
+import { type Job, type JobContext, LOGGED_RUNS, sendIfPossible } from "./job.ts";
 import { createMeasuring, MEASURE_MS } from "./measure-stored.ts";
 import {
   createGranting,
@@ -31,7 +30,7 @@ import {
   removeQueueKeys,
   syncLimits,
 } from "./queue-jobs.ts";
-import { ASLEEP_MS, PATIENT_MS, type Quiet, untilRound, WORK_LOOK_MS } from "./quiet.ts";
+import { type Quiet, WORK_LOOK_MS } from "./quiet.ts";
 import {
   deleteLateData,
   removeActivity,
@@ -46,7 +45,7 @@ import {
   removeInvalidTasks,
   removeKeys,
 } from "./removal-jobs.ts";
-import { createReringBackoff, type ReringBackoff } from "./rering-overdue.ts";
+import type { ReringBackoff } from "./rering-overdue.ts";
 import { createUnfiredWatch, watchRuns } from "./watch-expectations.ts";
 
 const MINUTE_MS = 60_000;
@@ -153,7 +152,10 @@ function listForRuns(aheadMs: number): Job[] {
 /** Often enough for a judge of such leases. */
 const decideContactMs = (leaseMs: number): number => Math.max(100, Math.min(leaseMs / 6, 2_500));
 
-/** Each look for work asks the database for its word, too: where those are enough for leases, nobody else asks while it is quiet. */
+/**
+ * Each look for work asks the database for its word, too: where those are enough for leases, nobody else asks while it is
+ * asleep. Contact counts as kept meanwhile: a look that fails, or is late, wakes all.
+ */
 function keepContactFor(leaseMs: number, quiet: Quiet): Job {
   const everyMs = decideContactMs(leaseMs);
   if (everyMs < WORK_LOOK_MS) return { name: "contact", everyMs, run: keepContact };
@@ -281,85 +283,4 @@ async function keepPartitions({ store, clock, log, retentionDays }: JobContext):
 async function indexPartitions({ store, clock, log }: JobContext, stopping: AbortSignal): Promise<void> {
   const built = await completeIndexes(store, clock.now(), stopping);
   if (built.length > 0) log.info({ built: built.length }, "built indexes of partitions that lacked them");
-}
-
-/** What a pass says of the next one: in how many milliseconds it is to come, if not after the job's period. */
-interface Passed {
-  nextMs?: number | undefined;
-  hasFailed?: boolean;
-}
-
-async function runJob(
-  { name, run, pace }: Job,
-  context: JobContext,
-  backoff: ReringBackoff,
-  stopping: AbortSignal,
-): Promise<Passed> {
-  const { metrics, clock, log } = context;
-  const done = metrics.jobSeconds.startTimer({ name });
-  try {
-    const answer = await run(context, backoff, stopping);
-    if (answer instanceof PassedOver) return { nextMs: answer.restMs };
-    metrics.jobDoneAt.set({ name }, clock.now().getTime() / 1_000);
-    return { nextMs: pace?.(answer) };
-  } catch (error) {
-    metrics.jobErrors.inc({ name });
-    log.error({ job: name, error }, "a background job failed");
-    return { hasFailed: true };
-  } finally {
-    done();
-  }
-}
-
-/** How long a job rests that would rest for `ms` where something goes on. */
-export function restAfter(
-  { serves, isPatient, leastEveryMs = Number.POSITIVE_INFINITY }: Job,
-  ms: number,
-  quiet: Quiet,
-): number {
-  if (!serves) return ms;
-  const restMs = quiet.stretch(ms, serves, isPatient ? PATIENT_MS : ASLEEP_MS);
-  return Math.min(restMs, Math.max(ms, leastEveryMs));
-}
-
-/** Those that keep their period whatever goes on come too seldom to matter. */
-function takeTurn<Answer>(
-  { isPrompt, serves }: Job,
-  quiet: Quiet,
-  pass: () => Promise<Answer>,
-  stopping: AbortSignal,
-): Promise<Answer | undefined> {
-  if (isPrompt) return quiet.promptly(pass, stopping);
-  return serves ? quiet.inTurn(pass, stopping) : pass();
-}
-
-/** Runs each job at once and then at its period; one that fails is logged and comes again. */
-export function startJobs(quiet: Quiet, context: JobContext): { stop(): Promise<void> } {
-  const jobs = listJobs(context.leaseMs, quiet, context.aheadMs);
-  const { metrics } = context;
-  for (const { name } of jobs) {
-    metrics.jobErrors.inc({ name }, 0);
-    // Where it never passes, its alert counts from here.
-    metrics.jobDoneAt.set({ name }, context.clock.now().getTime() / 1_000);
-  }
-  const backoff = createReringBackoff();
-  const loops = jobs.map((job) => {
-    const look = async (stopping: AbortSignal) => {
-      const pass = () => runJob(job, context, backoff, stopping);
-      const { nextMs = job.everyMs, hasFailed } = (await takeTurn(job, quiet, pass, stopping)) ?? {};
-      // One that failed comes again as if something went on: what it was to do is not done.
-      const restMs = hasFailed ? job.everyMs : restAfter(job, nextMs, quiet);
-      metrics.jobRestSeconds.set({ name: job.name }, restMs / 1_000);
-      if (hasFailed || !job.serves || !quiet.isAsleep()) return restMs;
-      return untilRound(restMs, context.clock.steadyMs());
-    };
-    const loop = startLoop(context.clock, look, { retryMs: job.everyMs, failed: () => {} });
-    if (job.serves) quiet.onLively(loop.wake);
-    return loop;
-  });
-  return {
-    async stop() {
-      await Promise.all(loops.map((loop) => loop.stop()));
-    },
-  };
 }

@@ -21,11 +21,11 @@ import { createRetryAging } from "./age-retries.ts";
 import { startCloseLoop } from "./close-joinable.ts";
 import { countRescued } from "./count-rescued.ts";
 import { withDemand } from "./demand-page.ts";
-import { startJobs } from "./jobs.ts";
 import { openPodApi } from "./pods/pod-api.ts";
 import { startPodMarker } from "./pods/pod-marker.ts";
 import { createQuiet, NEVER_QUIET, stirAtFailures } from "./quiet.ts";
 import { createRinger } from "./ring-ahead.ts";
+import { startJobs } from "./run-jobs.ts";
 import { startStageLoop } from "./stage.ts";
 
 export const SCHEDULER_SETTINGS = [
