@@ -22,18 +22,13 @@ export function estimateSpecBytes(spec: TaskSpec): number {
   return bytes;
 }
 
-/** What is nested deeper is hardly recorded. */
-const MOST_LEVELS = 100;
-
-/** About as many as JSON.stringify makes, without making them: escapes are not counted. */
-function jsonLength(value: unknown, levels = MOST_LEVELS): number {
-  if (typeof value === "string") return value.length + 2;
-  if (typeof value === "number") return String(value).length;
-  if (typeof value !== "object" || value === null) return 5;
+/** As many as JSON.stringify makes; what is too deep for it is left to the write to refuse. */
+function jsonLength(value: unknown): number {
   if (value instanceof JsonSource) return value.text.length;
-  if (levels === 0) return 0;
-  let length = 2;
-  if (Array.isArray(value)) for (const each of value) length += jsonLength(each, levels - 1) + 1;
-  else for (const name in value) length += name.length + 4 + jsonLength(value[name as never], levels - 1);
-  return length;
+  if (typeof value !== "string" && (typeof value !== "object" || value === null)) return 5;
+  try {
+    return JSON.stringify(value).length;
+  } catch {
+    return 0;
+  }
 }
