@@ -1,9 +1,10 @@
 /** running → deferred: the attempt continues elsewhere, and its worker is done with it. */
 import { ANSWERED, FENCED, writeLines } from "./end.ts";
+import type { RecordingStatement } from "./end-answer.ts";
 import { VERDICTS } from "./verdicts.ts";
 
 /** Of runs that nobody has asked to stop: those end as cancelled instead. */
-export const DEFER = {
+export const DEFER: RecordingStatement = {
   name: "defer-runs",
   text: `
   WITH ${VERDICTS},
@@ -14,4 +15,5 @@ export const DEFER = {
       v.record, v.lines
   ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })}
   SELECT ${ANSWERED} FROM kept`,
+  answers: "each",
 };

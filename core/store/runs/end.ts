@@ -15,6 +15,7 @@ import { givePermitsBack, layPermitsBeside, WANTED_KEYS } from "../limits/permit
 import type { TaskRunsTable } from "../schema.ts";
 import { unindexed } from "../unindexed.ts";
 import { atLeastAfter } from "../xid.ts";
+import type { RecordingStatement } from "./end-answer.ts";
 import { isHeld } from "./held.ts";
 import { lineInRowTime, recordInRowTime } from "./row-time.ts";
 import { VERDICTS } from "./verdicts.ts";
@@ -289,39 +290,47 @@ const COUNTED = `count(*)::int AS moved, json_agg(
     json_build_object('id', id, 'claimNo', claim_no, 'awaited', awaited, 'permits', permits)
   ) FILTER (WHERE awaited OR permits IS NOT NULL OR (SELECT count(*) FROM gone) < cardinality($2::text[])) AS told`;
 
-export const MOVE_TERMINAL = { name: "finish-terminal", text: moveTerminal(`SELECT ${COUNTED} FROM gone`) };
+export const MOVE_TERMINAL: RecordingStatement = {
+  name: "finish-terminal",
+  text: moveTerminal(`SELECT ${COUNTED} FROM gone`),
+  answers: "counted",
+};
 
 const CALLED_BY_GONE = callBack("gone", "g.end_state", "g.end_error");
 
 /** The same of runs some of which call somebody at their end. */
-export const MOVE_CALLING = {
+export const MOVE_CALLING: RecordingStatement = {
   name: "finish-calling",
   text: moveTerminal(`, ${CALLED_BY_GONE} SELECT ${ANSWERED} FROM gone`),
+  answers: "each",
 };
 
 /** The same of runs that hold permits: planned for longer. */
-export const MOVE_LIMITED = {
+export const MOVE_LIMITED: RecordingStatement = {
   name: "finish-limited",
   text: moveTerminal(`, ${givePermitsBack("gone")}
     SELECT ${ANSWERED_OF_LIMITED}, ${WANTED_KEYS}, NOT EXISTS (SELECT FROM permits_back) AS "areFar" FROM gone`),
+  answers: "each",
 };
 
 /** The same where their limits are expected to be far off: `nearKeys` are those that are not. */
-export const MOVE_FAR = {
+export const MOVE_FAR: RecordingStatement = {
   name: "finish-far",
   text: moveTerminal(`, ${layPermitsBeside("gone")}
     SELECT ${ANSWERED_OF_LIMITED}, (SELECT array_agg(key) FROM near) AS "nearKeys",
       CASE WHEN EXISTS (SELECT FROM near) THEN permits END AS permits FROM gone`),
+  answers: "each",
 };
 
 /** The same of runs whose attempt did not begin: of the claim nothing stays. */
-export const MOVE_EXPIRED = {
+export const MOVE_EXPIRED: RecordingStatement = {
   name: "finish-expired",
   text: moveTerminal(`, ${CALLED_BY_GONE} SELECT ${ANSWERED} FROM gone`, {
     attempts: "g.attempts",
     startedAt: "NULL",
     startedXid: "NULL",
   }),
+  answers: "each",
 };
 
 /**
@@ -345,10 +354,11 @@ const keepOpen = (rest: string) => `
   ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })}, ${tellDead("kept")} ${rest}
   SELECT ${ANSWERED} FROM kept`;
 
-export const KEEP_OPEN = { name: "finish-open", text: keepOpen("") };
+export const KEEP_OPEN: RecordingStatement = { name: "finish-open", text: keepOpen(""), answers: "each" };
 
 /** The same of runs some of which call somebody when they are dead. */
-export const KEEP_OPEN_CALLING = {
+export const KEEP_OPEN_CALLING: RecordingStatement = {
   name: "finish-open-calling",
   text: keepOpen(`, ${callBack("kept", "g.end_state", "g.end_error")}`),
+  answers: "each",
 };

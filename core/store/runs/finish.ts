@@ -25,6 +25,7 @@ import {
   MOVE_LIMITED,
   MOVE_TERMINAL,
 } from "./end.ts";
+import { type RecordingStatement, readEndAnswer, type ToldOfEnd } from "./end-answer.ts";
 import { type FinishedAttempt, hasEnded, type TriedAttempt } from "./finished-attempt.ts";
 import { toVerdictValues } from "./verdicts.ts";
 
@@ -36,28 +37,6 @@ export interface FinishReport {
   /** What became of their runs: whoever must know is told. */
   ended: EndedRun[];
 }
-
-interface FinishedRow extends ToldOfEnd {
-  id: string;
-  claimNo: number;
-}
-
-interface ToldOfEnd {
-  awaited: boolean;
-  permits?: string[] | null;
-  wantedKeys?: string[] | null;
-  /** Of all rows of a statement the same. */
-  areFar?: boolean;
-  nearKeys?: string[] | null;
-}
-
-/** Of a statement that tells one by one only those of which there is more to say, or all where some are missing. */
-interface CountedRows {
-  moved: number;
-  told: FinishedRow[] | null;
-}
-
-const NOTHING_TOLD: ToldOfEnd = { awaited: false, permits: null };
 
 /**
  * Records a batch of attempts that ended, with their logs: one statement, or several in one transaction where some stay
@@ -195,7 +174,7 @@ interface Written {
 /** Those of the attempts whose runs were still their worker's. */
 async function writeVerdicts(
   client: pg.Pool | pg.PoolClient,
-  statement: { name: string; text: string },
+  statement: RecordingStatement,
   batch: Batch,
 ): Promise<WrittenEnd[]> {
   const written = await writeRows(client, statement, batch);
@@ -212,28 +191,13 @@ async function writeVerdicts(
 
 async function writeRows<A extends TriedAttempt>(
   client: pg.Pool | pg.PoolClient,
-  statement: { name: string; text: string },
+  statement: RecordingStatement,
   { workerId, attempts }: Batch<A>,
 ): Promise<[A, ToldOfEnd][]> {
   if (attempts.length === 0) return [];
+  const { name, text } = statement;
   const values = toVerdictValues(workerId, attempts);
-  const { rows } = await client.query<FinishedRow | CountedRows>({ ...statement, values });
-  const [first] = rows;
-  if (!first || !("moved" in first)) return match(attempts, rows as FinishedRow[]);
-  const told = match(attempts, first.told ?? []);
-  if (first.moved < attempts.length) return told;
-  const rowOf = new Map(told);
-  return attempts.map((attempt) => [attempt, rowOf.get(attempt) ?? NOTHING_TOLD]);
-}
-
-/** A run may be in a batch twice, by the claim that was lost and by the one that took it back: its row is of one. */
-function match<A extends TriedAttempt>(attempts: A[], rows: FinishedRow[]): [A, ToldOfEnd][] {
-  if (rows.length === 0) return [];
-  const rowOf = new Map(rows.map((row) => [row.id, row]));
-  return attempts.flatMap((attempt) => {
-    const row = rowOf.get(attempt.runId);
-    return row && row.claimNo === attempt.claimNo ? [[attempt, row]] : [];
-  });
+  return readEndAnswer(statement, attempts, await client.query({ name, text, values }));
 }
 
 function toReport({ ends, deferred = [] }: Written): FinishReport {
@@ -248,7 +212,7 @@ const [readStart, readEnd] = [createInstantReader(), createInstantReader()];
 export function toEndedRun(
   attempt: FinishedAttempt,
   cause: EndCause,
-  { awaited = false, wantedKeys = null }: Partial<Pick<FinishedRow, "awaited" | "wantedKeys">> = {},
+  { awaited = false, wantedKeys = null }: Partial<Pick<ToldOfEnd, "awaited" | "wantedKeys">> = {},
 ): EndedRun {
   const { verdict, record } = attempt;
   const ended: EndedRun = {
