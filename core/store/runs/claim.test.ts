@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
-import type pg from "pg";
 import { createTestDatabase } from "../../../test/support/database.ts";
 import type { TaskInput } from "../../contracts/task-input.ts";
 import { CALL_POLICY, DEFAULT_POLICY } from "../../contracts/task-policy.ts";
-import { JsonSource } from "../../json-source.ts";
 import { deployRevision } from "../functions/deploy.ts";
 import { newId } from "../ids.ts";
 import { createTask } from "../tasks/create.ts";
@@ -128,59 +126,6 @@ test("each run of a claim has its own task's policy, whatever the others have, a
     assert.equal(claimed.length, count);
     for (const { id, policy } of claimed) assert.deepEqual(policy, expected.get(id));
   }
-});
-
-/** A store that shows the rows with which the database answered a claim that took runs. */
-function watchClaims() {
-  const answers: { [column: string]: unknown }[][] = [];
-  const query = async (statement: pg.QueryArrayConfig) => {
-    const answer = await store.plannedPool.query<unknown[]>(statement);
-    const names = answer.fields.map(({ name }) => name);
-    const rows = answer.rows.map((values) => Object.fromEntries(names.map((name, at) => [name, values[at]])));
-    if (rows.some(({ id }) => id !== null)) answers.push(structuredClone(rows));
-    return answer;
-  };
-  const plannedPool = Object.create(store.plannedPool, { query: { value: query } });
-  return { watched: { ...store, plannedPool } as typeof store, answers };
-}
-
-test("a claim writes a policy once that its tasks have in common, and the texts of others", async () => {
-  const namespaceId = await newNamespace();
-  const workerId = await makeWorker(db);
-  await deployFunction(db, namespaceId, "report");
-  const { watched, answers } = watchClaims();
-  const hasOwnTexts = async (given: Parameters<typeof queueRun>[2][]) => {
-    const ids = await Promise.all(given.map((some) => queueRun(store, namespaceId, some)));
-    ids.push(await queueInvocation(store, namespaceId, "report"));
-    assert.equal((await claimDue(watched, workerId, ids.length, 0)).length, ids.length);
-    const rows = answers.at(-1)!;
-    return ids.map((id) => rows.find((row) => row["id"] === id)!["policy_texts"] !== null);
-  };
-  // A call has no task, and no texts. Timeouts have their own column.
-  assert.deepEqual(await hasOwnTexts([{}, { timeoutMs: 1_000 }, {}]), [false, false, false, false]);
-  const [first, other, second, call] = await hasOwnTexts([{}, { ttlMs: 60_000 }, {}]);
-  assert.deepEqual([first, second, call], [!other, !other, false], "which one is told once is left open");
-});
-
-test("a claim writes a spec once that its tasks have in common, and each run gets its own", async () => {
-  const namespaceId = await newNamespace();
-  const workerId = await makeWorker(db);
-  await deployFunction(db, namespaceId, "report");
-  const { watched, answers } = watchClaims();
-  const bodies = ['{"n": 1}', '{"n": 1}', '{"n": 1}', '{"n": 2}'];
-  const specs = bodies.map((text) => ({
-    ...httpTask({ kind: "now" }).spec,
-    ...{ method: "POST", body: new JsonSource(text) },
-  })) as TaskInput["spec"][];
-  const ids = await Promise.all(specs.map((spec) => queueRun(store, namespaceId, { spec })));
-  const callId = await queueInvocation(store, namespaceId, "report", { input: { n: 3 } });
-  const runs = await claimDue(watched, workerId, 5, 0);
-  const specOf = (id: string) => runs.find((run) => run.id === id)!.spec;
-  assert.deepEqual(ids.map(specOf), specs);
-  assert.deepEqual(specOf(callId), { type: "function", function: "report", input: { n: 3 } });
-  const written = answers.at(-1)!.flatMap((row) => (row["spec"] === null ? [] : [row["id"]]));
-  // Which one is told once is left open.
-  assert.deepEqual(written.sort(), written.length === 1 ? [ids[3]] : ids.slice(0, 3).sort());
 });
 
 test("nobody claims before the instant; the early run says how long it waits", async () => {
