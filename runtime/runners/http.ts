@@ -222,21 +222,23 @@ function takeGiven(
   return names;
 }
 
-/** The last one: those that come together often go to one place. */
-let lastShown = { method: "", url: "", shown: "" };
+/** By their specs, which the runs of a claim often share; no longer than they live: secrets stand in their URLs. */
+const shown = new WeakMap<HttpSpec, string>();
 
 /** Method, origin and path: queries and credentials hold secrets. */
-function showRequest({ method, url }: HttpSpec): string {
-  if (lastShown.method !== method || lastShown.url !== url)
-    lastShown = { method, url, shown: writeRequest(method, url) };
-  return lastShown.shown;
+function showRequest(spec: HttpSpec): string {
+  const found = shown.get(spec);
+  if (found !== undefined) return found;
+  const written = writeRequest(spec);
+  shown.set(spec, written);
+  return written;
 }
 
-function writeRequest(method: string, url: string): string {
+function writeRequest({ method, url }: HttpSpec): string {
   const parsed = URL.parse(url);
   if (!parsed) return method;
-  const shown = `${method} ${parsed.origin}${parsed.pathname}`;
-  return shown.length > MAX_SHOWN_URL_CHARS ? `${shown.slice(0, MAX_SHOWN_URL_CHARS)}…` : shown;
+  const request = `${method} ${parsed.origin}${parsed.pathname}`;
+  return request.length > MAX_SHOWN_URL_CHARS ? `${request.slice(0, MAX_SHOWN_URL_CHARS)}…` : request;
 }
 
 function millisSince(started: number): number {
