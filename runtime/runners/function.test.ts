@@ -176,6 +176,7 @@ describe("the function runner", () => {
       [invocation.limits.memoryMb, invocation.limits.cpuMs, invocation.reuse],
       [128, 30_000, true],
     );
+    assert.ok(Object.isFrozen(invocation.limits), "all runs of the revision have them");
   });
 
   test("holds the attempt's time until its run has a place, and tells then what is left of it", async () => {

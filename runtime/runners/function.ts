@@ -48,7 +48,7 @@ export async function findTimeoutMs(
 
 /** Runs `function` tasks: one invocation of the run's revision in the sandbox, until the attempt's deadline. */
 export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
-  const { sandbox, caps, revisions } = parts;
+  const { sandbox, caps } = parts;
   const stacks = createStackMapper(parts.loadSourceMap);
   const limitsOf = createLimitsOf(caps);
   return async (run, context) => {
@@ -66,12 +66,8 @@ export function createFunctionRunner(parts: FunctionRunnerParts): TaskRunner {
       context.keepInput?.(keepInput(spec.input, run.trigger, redact));
     }
     const limits = limitsOf(revision.limits);
-    const invocation = new FunctionInvocation(run, revisionId, spec.input, {
-      ...{ env, limits, reuse: revision.reuse },
-      load: () => loadInTime(() => revisions.code(revisionId), context, parts.clock),
-      leftMs: () => context.deadlineAt.getTime() - parts.clock.now().getTime(),
-      traceparent: () => context.span.traceparent,
-    });
+    const given = { revisionId, input: spec.input, env, limits, reuse: revision.reuse };
+    const invocation = new FunctionInvocation(run, given, context, parts);
     context.time?.hold();
     const request = context.http ? undefined : storedRequestOf(run);
     const answered = context.http ?? (request && (await meetCaller(run, request, context)));

@@ -124,10 +124,11 @@ export class ExecutorRuns {
   }
 
   async #loadAndSend(batch: Batch): Promise<void> {
-    const { revisionId, code } = batch.runs[0]!.job.invocation;
+    const { invocation } = batch.runs[0]!.job;
+    const { revisionId } = invocation;
     try {
       const fetched = this.#parts.metrics?.revisionSeconds.startTimer();
-      const text = typeof code === "string" ? code : await code();
+      const text = typeof invocation.code === "string" ? invocation.code : await invocation.code();
       fetched?.();
       if (batch.runs.length === 0 || !this.#channel.isOpen) return;
       if (!this.#loaded.has(revisionId)) this.#load(revisionId, text);
