@@ -54,7 +54,7 @@ export interface SandboxSettings {
   warmMemoryMb: number;
   /** Isolates an executor keeps booted for a revision to come; default 1. */
   spareIsolates: number;
-  /** A warm isolate unused for so long is ended, after a minute where its revision has another idle one; default 5 minutes. */
+  /** A warm isolate unused for so long is ended, and after a fifth of it where its revision has a later idle one; default 5 minutes. */
   idleIsolateMs: number;
   /** Heap of the executor's own thread; default 192. */
   executorHeapMb: number;

@@ -164,6 +164,16 @@ describe("a revision's isolates", () => {
     assert.equal(call("a"), true);
   });
 
+  test("stay for longer where all may: the surplus for a fifth of that", () => {
+    const { pool, take, give, now } = openPool({ maxIdleMs: 600_000 });
+    const [first, latest] = [take("a"), take("a")].map(({ isolate }) => isolate);
+    for (const isolate of [first!, latest!]) give(isolate);
+    pool.sweep(now() + 120_000);
+    assert.deepEqual([first!.gone, latest!.gone], [false, false]);
+    pool.sweep(now() + 120_001);
+    assert.deepEqual([first!.gone, latest!.gone], [true, false]);
+  });
+
   test("without reuse are ended once they come to rest", () => {
     const { pool, take, give } = openPool();
     const { isolate } = take("a", 64, false);

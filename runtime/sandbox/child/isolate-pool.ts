@@ -27,9 +27,10 @@ const REFILL_LOOK_MS = 10;
 const REFILL_LOOKS = 3;
 /**
  * Of a revision's idle isolates the latest is taken first, so those before it wait for as many runs at once as there were
- * before: at its first calls, say, which meet no isolate and have one made each. They wait so long and no longer.
+ * before: at its first calls, say, which meet no isolate and have one made each. They wait for this part of `maxIdleMs` and
+ * no longer.
  */
-const SURPLUS_IDLE_MS = 60_000;
+const SURPLUS_IDLE_SHARE = 1 / 5;
 /** Of the memory, for isolates that have just begun to be called. */
 const TRIAL_SHARE = 1 / 16;
 /** How much more the process may hold than its warm isolates may, beside what the runs at work may take. */
@@ -185,9 +186,10 @@ export class IsolatePool {
   /** To be called now and then: ends what nobody used, and what the process holds too much for. */
   sweep(now: number): void {
     const { maxIdleMs } = this.#limits;
+    const maxSurplusIdleMs = maxIdleMs * SURPLUS_IDLE_SHARE;
     for (const kept of [...this.#idle]) {
       const idleMs = now - kept.isolate.idleSince;
-      if (idleMs <= Math.min(SURPLUS_IDLE_MS, maxIdleMs)) break;
+      if (idleMs <= maxSurplusIdleMs) break;
       if (idleMs <= maxIdleMs && !this.#isSurplus(kept)) continue;
       this.#evict(kept, now);
       this.evictions.idle++;
