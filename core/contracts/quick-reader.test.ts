@@ -131,3 +131,13 @@ test("fields in another order are the same set; however many sets are met, those
   for (let n = 0; n < 1_000; n += 1) readQuickly({ ...HTTP, [`unknown${n}`]: 1 });
   assert.ok(readQuickly(given), "sets that are met once take no room");
 });
+
+test("what no task has is not remembered: not a set with a field that nobody knows, not a type", () => {
+  const given = { type: "email", to: "a@example.com", subject: "s", html: "<p>", cc: ["b@example.com"] };
+  assert.equal(readQuickly(given), undefined, "met once");
+  for (let n = 0; n < 1_000; n += 1) {
+    readQuickly({ ...given, [`unknown${n}`]: 1 });
+    readQuickly({ ...given, type: { n } });
+  }
+  assert.ok(readQuickly(given), "it has kept its place");
+});

@@ -86,6 +86,9 @@ export function createQuickReader(parts: QuickParts): (given: unknown) => QuickT
   }
 
   function findPlanOf(type: unknown, names: string[]): Plan | undefined {
+    const fields = findFields(type);
+    // Before anything is remembered: a caller's own words are of any length.
+    if (!fields || names.some((name) => !Object.hasOwn(fields.shape, name))) return undefined;
     const key = JSON.stringify([type, names]);
     const known = plans.get(key);
     if (known) return known;
@@ -93,8 +96,7 @@ export function createQuickReader(parts: QuickParts): (given: unknown) => QuickT
       keepNewest(metOnce, MAX_PLANS).add(key);
       return undefined;
     }
-    const fields = findFields(type);
-    const plan = fields && makePlan(parts, fields, names);
+    const plan = makePlan(parts, fields, names);
     if (plan) keepNewest(plans, MAX_PLANS).set(key, plan);
     return plan;
   }
@@ -177,13 +179,12 @@ function readDefaults(shape: z.ZodRawShape): Fields {
   return { shape, defaults };
 }
 
-/** Undefined where a field is unknown, or one that is needed is left out. */
+/** Undefined where one that is needed is left out. */
 function makePlan(
   { policyFields, readers }: QuickParts,
   { shape, defaults }: Fields,
   names: string[],
 ): Plan | undefined {
-  if (names.some((name) => !Object.hasOwn(shape, name))) return undefined;
   const leftOut = Object.keys(shape).filter((name) => !names.includes(name));
   if (leftOut.some((name) => !defaults.has(name))) return undefined;
   const ofPolicy = new Set(policyFields);
