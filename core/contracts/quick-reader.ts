@@ -21,9 +21,12 @@ export interface QuickParts {
   policyFields: readonly string[];
   toPolicy(fields: object): TaskPolicy;
   /**
-   * Of fields that are soon read in most of their forms; undefined: this form is the schema's. What depends on the time is
-   * among them, as any other field is not read again where it holds the same text.
+   * Fields that are not read again where they hold the same text as in the task before with the same fields. Their values say
+   * nothing of the time. Of each set of fields the text stays in memory until another comes, even once its task is erased: so
+   * they are those that are dear to read and mostly the same, and no contents.
    */
+  repeatedFields: readonly string[];
+  /** Of fields that are soon read in most of their forms; undefined: this form is the schema's. */
   readers: Readonly<Record<string, (given: unknown) => unknown>>;
 }
 
@@ -38,6 +41,7 @@ interface LastText {
 interface PlainField {
   name: string;
   schema: z.ZodType;
+  isRepeated: boolean;
   last: LastText | undefined;
 }
 
@@ -149,7 +153,7 @@ export function createQuickReader(parts: QuickParts): (given: unknown) => QuickT
 
 /** Puts it among the fields, by its schema or as it was read before; false: something is wrong with it. */
 function readPlain(field: PlainField, from: object, fields: Record<string, unknown>): boolean {
-  const { name, schema, last } = field;
+  const { name, schema, isRepeated, last } = field;
   const given: unknown = Reflect.get(from, name);
   if (last && given === last.given) {
     fields[name] = last.read;
@@ -158,7 +162,7 @@ function readPlain(field: PlainField, from: object, fields: Record<string, unkno
   const { success, data } = schema.safeParse(given);
   if (!success) return false;
   fields[name] = data;
-  if (typeof given === "string" && given.length <= MAX_TEXT_CHARS)
+  if (isRepeated && typeof given === "string" && given.length <= MAX_TEXT_CHARS)
     field.last = { given, read: deepFreeze(data) };
   return true;
 }
@@ -181,7 +185,7 @@ function readDefaults(shape: z.ZodRawShape): Fields {
 
 /** Undefined where one that is needed is left out. */
 function makePlan(
-  { policyFields, readers }: QuickParts,
+  { policyFields, repeatedFields, readers }: QuickParts,
   { shape, defaults }: Fields,
   names: string[],
 ): Plan | undefined {
@@ -192,10 +196,12 @@ function makePlan(
   const others = names.filter((name) => !ofPolicy.has(name));
   const ownNames = others.filter((name) => Object.hasOwn(readers, name));
   const schemaOf = (of: string[]) => z.object(pick(shape, of) as z.ZodRawShape);
+  const plainOf = (name: string): PlainField => ({
+    ...{ name, schema: shape[name] as z.ZodType },
+    ...{ isRepeated: repeatedFields.includes(name), last: undefined },
+  });
   return {
-    plain: others
-      .filter((name) => !ownNames.includes(name))
-      .map((name) => ({ name, schema: shape[name] as z.ZodType, last: undefined })),
+    plain: others.filter((name) => !ownNames.includes(name)).map(plainOf),
     ownSchema: schemaOf(ownNames),
     policySchema: schemaOf(policyNames),
     ...{ ownNames, policyNames },

@@ -77,6 +77,7 @@ function createNewTaskReader(now: () => Date): (given: unknown) => NewTaskInput 
     shapeOf: (type: TaskType) => shapeOf(type, now, NEW),
     policyFields: Object.keys(policyFields),
     toPolicy: (fields) => pickPolicy(fields as TaskFields),
+    repeatedFields: ["type", "url", "method", "from", "function"],
     readers: { schedule: (given) => readPlainSchedule(given, now) },
   });
   return (given) => {
