@@ -144,6 +144,21 @@ test("only texts of fields that repeat are remembered: not who is written to, no
   assert.notEqual(readTo(), readTo(), "each has its own");
 });
 
+test("what was left out is inherited by all tasks with the same fields, and cannot be changed", () => {
+  const read = createQuickReader({
+    shapeOf: (type) => ({ type: z.literal(type), name: z.string().default("none") }),
+    ...{ policyFields: [], toPolicy: () => DEFAULT_POLICY },
+    ...{ repeatedFields: [], readers: {} },
+  });
+  const given = { type: "http" };
+  read(given);
+  const { fields } = read(given)!;
+  const inherited = Object.getPrototypeOf(fields) as { name: string };
+  assert.throws(() => Object.assign(inherited, { name: "another" }), TypeError);
+  assert.throws(() => Object.assign(fields, { name: "another" }), TypeError);
+  assert.equal(Reflect.get(read(given)!.fields, "name"), "none");
+});
+
 test("fields in another order are the same set; however many sets are met, those in use are read quickly", () => {
   const given = { url: "https://example.com/", type: "http", queue: "mail" };
   readQuickly(given);

@@ -54,13 +54,13 @@ interface Plan {
   /** Of its policy. */
   policySchema: z.ZodObject;
   policyNames: string[];
-  /** What is left out. */
+  /** What is left out; frozen, as tasks inherit it. */
   defaults: object;
 }
 
 /** The fields as they come out of their schemas, defaults filled in, and the policy of them. */
 export interface QuickTask {
-  /** Not all are its own. */
+  /** Read each by its name: what was left out is inherited, and spread, Object.keys and JSON do not see it. */
   fields: object;
   policy: TaskPolicy;
 }
@@ -205,7 +205,7 @@ function makePlan(
     ownSchema: schemaOf(ownNames),
     policySchema: schemaOf(policyNames),
     ...{ ownNames, policyNames },
-    defaults: Object.fromEntries(leftOut.map((name) => [name, defaults.get(name)])),
+    defaults: Object.freeze(Object.fromEntries(leftOut.map((name) => [name, defaults.get(name)]))),
   };
 }
 
