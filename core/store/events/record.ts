@@ -2,6 +2,7 @@
  * Events that have a row: what becomes of tasks, deaths and redrives. Each is written by the transaction that brings it
  * about. All others are read from the rows of runs, which pay nothing for them (read.ts).
  */
+import { isWrittenAsStored } from "../../contracts/schedule-fields.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import type { KeptEventType, TaskEvent } from "../../domain/events.ts";
 import { createInstantWriter } from "../../instant-text.ts";
@@ -56,8 +57,9 @@ export const tellRedriven = (source: string) =>
 export function toCreatedData({ name, spec, state, schedule, pausedReason, nextRunAt }: Task): string {
   const nameText = name === null ? "null" : toJsonText(name);
   const reason = pausedReason === null ? "null" : toJsonText(pausedReason);
-  // One that its author named stands there as it is written.
-  const instant = schedule.kind === "once" ? schedule.at : nextRunAt && writeNextRunAt(nextRunAt);
+  // One that its author named most often stands there as it is written.
+  const isNamed = nextRunAt && schedule.kind === "once" && isWrittenAsStored(schedule.at);
+  const instant = isNamed ? schedule.at : nextRunAt && writeNextRunAt(nextRunAt);
   const nextText = instant === null ? "null" : `"${instant}"`;
   return `{"name":${nameText},"type":"${spec.type}","state":"${state}","pausedReason":${reason},"nextRunAt":${nextText}}`;
 }

@@ -3,6 +3,7 @@
  * common with those made beside it. Tasks are made by the thousand: what Bellhop gave them itself is put there as it is, and
  * only what others wrote has to be escaped.
  */
+import { isWrittenAsStored } from "../../contracts/schedule-fields.ts";
 import type { Task } from "../../contracts/task-output.ts";
 import { placeInQueue } from "../../domain/limit-keys.ts";
 import type { Schedule } from "../../domain/schedule/schedule.ts";
@@ -122,9 +123,9 @@ export function toRow(task: Task, { functionId, runId, traceparent }: RowFacts):
   };
 }
 
-/** What tasks are made with by the thousand holds nothing that has to be escaped. */
+/** What tasks are made with by the thousand holds nothing that has to be escaped: whoever made it, this is looked at. */
 const toScheduleText = (schedule: Schedule): string =>
-  schedule.kind === "once" && !schedule.local
+  schedule.kind === "once" && !schedule.local && isWrittenAsStored(schedule.at)
     ? `{"kind":"once","at":"${schedule.at}"}`
     : toJsonText(schedule);
 
