@@ -14,7 +14,7 @@ import { holdBody } from "../bodies/hold-body.ts";
 import type { ApiEnv, ApiParts } from "../environment.ts";
 import { clientAddressOf } from "../http/client-address.ts";
 import { inOneTransaction } from "../http/in-one-transaction.ts";
-import type { AuditedRequest, AuditSpec, Route } from "../http/route.ts";
+import { type AuditedRequest, type AuditSpec, LazyBody, type Route } from "../http/route.ts";
 
 export type InChange = <Answered>(work: (parts: ApiParts) => Promise<Answered>) => Promise<Answered>;
 
@@ -109,6 +109,7 @@ interface Change {
 async function writeEntry(tx: Transaction, change: Change, answer: unknown): Promise<void> {
   const { route, audit, request, address } = change;
   const { status, body } = answer as { status: number; body?: Record<string, unknown> };
+  if (body instanceof LazyBody) throw new Error(`${route.operationId} is audited: its answer must be made`);
   if (audit.isChange && !audit.isChange(request, body)) return;
   const named = { ...(body as Record<string, string> | undefined), ...dropUnknown(request.params) };
   const other = findOtherMade(request, answer as Made);

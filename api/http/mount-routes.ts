@@ -104,10 +104,11 @@ const CALLER_HEADERS = "Authorization, Bellhop-Key, Bellhop-Namespace";
 /** As the request's conditions and preferences have it. */
 function prepareAnswer(context: Context, route: Route, answer: Answered): Answered {
   if (answer instanceof Response || "error" in answer) return answer;
-  const { body } = answer;
+  const { body, isAsked = false } = answer;
   if (!(body instanceof LazyBody)) return prepareShown(context, route, answer);
   // What has an entity is made for its tag all the same.
-  if (route.mayBeMinimal && !route.entity && prefersMinimal(context)) return toMinimal(answer);
+  const mayBeLeftOut = route.mayBeMinimal && !route.entity && !isAsked;
+  if (mayBeLeftOut && prefersMinimal(context)) return toMinimal(answer);
   return prepareShown(context, route, { ...answer, body: body.make() });
 }
 

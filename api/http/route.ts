@@ -62,7 +62,7 @@ type HeadersOf<Spec extends AnswerSpec> = Spec extends { headers: readonly (infe
   ? { headers?: { [Header in Name]?: string } }
   : { headers?: undefined };
 
-/** A body that may be left out, and is made where it is not; of what is audited the log would not see it. */
+/** A body that may be left out, and is made where it is not. Not of an audited change: the log would not see it. */
 export class LazyBody<Body> {
   readonly make: () => Body;
 
