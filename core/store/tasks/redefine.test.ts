@@ -57,7 +57,7 @@ async function beginClaim(workerId: string, runId: string) {
           "FROM (SELECT pg_advisory_xact_lock(7) OFFSET 0) AS held CROSS JOIN task_runs_open r",
         );
         isHeld ||= text !== statement.text;
-        return await store.pool.query({ text, values: statement.values });
+        return await store.pool.query({ ...statement, name: undefined, text });
       },
     },
   } as unknown as Store;
