@@ -119,6 +119,11 @@ describe("a request", () => {
     );
   });
 
+  it("tells of its URL without a fragment, also an empty one", async () => {
+    const { url } = await send(`http://127.0.0.1:${a.port}/p?q=1#`);
+    assert.equal(url, `http://127.0.0.1:${a.port}/p?q=1`);
+  });
+
   it("turns credentials of the URL into a header, unless one is given", async () => {
     await send(`http://us%40er:pa%3Ass@127.0.0.1:${a.port}/`);
     await send(`http://user:pass@127.0.0.1:${a.port}/`, { headers: { AUTHORIZATION: "Bearer own" } });

@@ -30,7 +30,8 @@ export function firstHop<Body>(request: Asked, body: Body | null): Hop<Body> {
   // To set one writes and parses the whole URL anew.
   if (url.username) url.username = "";
   if (url.password) url.password = "";
-  if (url.hash) url.hash = "";
+  // An empty fragment is "", as none is.
+  if (url.hash || url.href.endsWith("#")) url.hash = "";
   return { url, method, headers, body };
 }
 
