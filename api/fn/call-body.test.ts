@@ -109,7 +109,7 @@ describe("a call's body", () => {
     assert.deepEqual([body.sent.body, wasAwaited], ["hi", true]);
   });
 
-  test("of which a part is missing has to keep to its rate from the turn after its head", async () => {
+  test("that is incomplete is watched for its rate one turn after its head", async () => {
     const clock = createManualClock();
     const edge = createEdge(EDGE_LIMITS, clock, () => {});
     const incoming = new IncomingMessage(new Socket());
