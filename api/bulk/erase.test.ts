@@ -155,11 +155,15 @@ async function fill(tenant: TestCaller, customer: string) {
   await foldErrors(store, 1_000);
   const ids = [task.id as string, ...runs];
   const known = { namespace_id: namespaceId, task_id: task.id as string, run_id: runs[0]! };
-  for (const table of ERASED)
-    if ((await findMentions(store, table, [word, ...ids])).length === 0)
-      await insertSample(store, table, { ...known, "function_hooks.function_id": null }, word);
-  for (const table of ERASED)
-    assert.ok((await findMentions(store, table, [word, ...ids])).length > 0, `${table} has something of it`);
+  // Where nobody sees a row before all are checked: callbacks of an end are made beside, by whoever comes first.
+  await inTransaction(store.pool, async (tx) => {
+    for (const table of ERASED) {
+      const mentions = () => findMentions(tx, table, [word, ...ids]);
+      if ((await mentions()).length === 0)
+        await insertSample(tx, table, { ...known, "function_hooks.function_id": null }, word);
+      assert.ok((await mentions()).length > 0, `${table} has something of it`);
+    }
+  });
   return { word, ids, task, running };
 }
 
