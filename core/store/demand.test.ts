@@ -56,7 +56,20 @@ test("what workers for long runs have is told apart", async () => {
   await renewLease(db, { ...long, id: newId(), busy: 2 }, 60_000, true);
   await renewLease(db, { ...long, id: newId(), busy: 9 }, -1_000, false);
   await renewLease(db, { ...long, id: newId(), busy: 4, receive: "events" }, 60_000, false);
-  assert.deepEqual(await readDemand(store, 0), { ...NOTHING, busySlots: 9, busyLongSlots: 5 });
+  assert.deepEqual(await readDemand(store, 0), { ...NOTHING, busySlots: 7, busyLongSlots: 3 });
+});
+
+test("what a draining worker still runs wants no other, unless the worker is lost", async () => {
+  const namespaceId = await newNamespace();
+  const [draining, lost] = [await makeWorker(db), await makeWorker(db)];
+  for (const workerId of [draining, lost]) await startRun(store, namespaceId, workerId);
+  const tell = (id: string, leaseMs: number) =>
+    renewLease(db, { id, host: "h", pid: 1, slots: 10, busy: 3 }, leaseMs, true);
+  await tell(draining, 60_000);
+  await tell(lost, -1_000);
+  assert.deepEqual(await readDemand(store, 0), { ...NOTHING, runningRuns: 1 });
+  await tell(draining, -1_000);
+  assert.deepEqual(await readDemand(store, 0), { ...NOTHING, runningRuns: 2 });
 });
 
 test("callers that APIs hold are counted as long as that was told for, and no longer once they are gone", async () => {

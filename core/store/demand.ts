@@ -14,13 +14,17 @@ const isUnpaused = (
 const NOW = "statement_timestamp()";
 const SOON = `${NOW} + $1::int * interval '1 millisecond'`;
 
+/** A worker that takes nothing more finishes what it has: neither that nor its slots want another worker. A lost one has nothing. */
+const DRAINING = `SELECT id FROM workers WHERE draining AND lease_until > ${NOW}`;
+const BUSY_SLOTS = `SELECT coalesce(sum(busy), 0)::int FROM workers WHERE NOT draining AND lease_until > ${NOW}`;
+
 /** Each count stops at `DEMAND_BOUND`: a backlog of millions is told as that many, at the same cost. */
 export interface Demand {
   /** Queued and due, without those that wait for a permit of a limit or the end of a pause: workers would not help them. */
   dueRuns: number;
-  /** Running, by their rows. */
+  /** Running, by their rows, but for those of draining workers. */
   runningRuns: number;
-  /** Slots that are taken in workers whose lease stands: also by direct calls, which are rows only when they last. */
+  /** Slots that are taken in workers whose lease stands and that don't drain: also by direct calls, which are rows only when they last. */
   busySlots: number;
   /** Those of them in workers for long runs, the only ones that a scaler of those workers is to see. */
   busyLongSlots: number;
@@ -56,7 +60,7 @@ export async function glanceAtDemand({ pool }: QueryScope, aheadMs: number): Pro
     "task_runs_open WHERE state = 'running'",
     `task_runs_open WHERE state = 'scheduled' AND available_at <= ${soon}`,
     `tasks WHERE state = 'active' AND next_run_at <= ${soon}`,
-    `workers WHERE busy > 0 AND lease_until > ${NOW}`,
+    `workers WHERE busy > 0 AND NOT draining AND lease_until > ${NOW}`,
     `waiting_callers WHERE told_until > ${NOW}`,
   ];
   const { rows } = await pool.query<DemandGlance>({
@@ -106,11 +110,10 @@ async function countDemand({ pool }: QueryScope, aheadMs: number): Promise<Deman
     text: `SELECT
         (SELECT count(*)::int FROM (SELECT FROM task_runs_open r WHERE ${CLAIMABLE} AND ${isDue()}
           AND ${isUnpaused("r", NOW)} LIMIT $2) AS due) AS "dueRuns",
-        (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running' LIMIT $2) AS running)
-          AS "runningRuns",
-        (SELECT coalesce(sum(busy), 0)::int FROM workers WHERE lease_until > statement_timestamp()) AS "busySlots",
-        (SELECT coalesce(sum(busy), 0)::int FROM workers
-          WHERE lease_until > statement_timestamp() AND receive = 'long-runs') AS "busyLongSlots",
+        (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running'
+          AND worker_id <> ALL (ARRAY(${DRAINING})) LIMIT $2) AS running) AS "runningRuns",
+        (${BUSY_SLOTS}) AS "busySlots",
+        (${BUSY_SLOTS} AND receive = 'long-runs') AS "busyLongSlots",
         (SELECT coalesce(sum(callers), 0)::int FROM waiting_callers WHERE told_until > statement_timestamp())
           AS "waitingCallers",
         (SELECT count(*)::int FROM (

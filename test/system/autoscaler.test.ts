@@ -52,9 +52,10 @@ for (const { name, skip, options } of transports) {
       await sink?.close();
     });
 
-    /** An http task; its run is the answer's caller. */
+    /** An http task; its run is the answer's caller, and waits for it however slow the machine is. */
     async function createTask(path: string, schedule?: object): Promise<string> {
-      const task = { type: "http", url: `${sink.url}${path}`, ...(schedule ? { schedule } : {}) };
+      const url = `${sink.url}${path}`;
+      const task = { type: "http", url, timeout: "10m", ...(schedule ? { schedule } : {}) };
       return (await cluster.api.call<{ id: string }>("POST", "/v1/tasks", task)).id;
     }
 
@@ -146,15 +147,17 @@ for (const { name, skip, options } of transports) {
     it("two autoscalers answer one demand once, and share one that is too much for either", async () => {
       const env = { WORKERS_IDLE_AFTER: "1s", WORKERS_MAX: "2", WORKER_SLOTS: "1" };
       const both = await Promise.all([startAutoscaler(env), startAutoscaler(env)]);
-      const starts = async () => {
+      const assertStarts = async (expected: number) => {
         const each = both.map((one) =>
           readSample(one, 'bellhop_autoscaler_worker_starts_total{role="autoscaler"}'),
         );
-        return (await Promise.all(each)).reduce((sum, count) => sum + count);
+        const starts = (await Promise.all(each)).reduce((sum, count) => sum + count);
+        const told = both.map(({ logs }) => logs.map((line) => JSON.stringify(line)).join("\n"));
+        assert.equal(starts, expected, told.join("\n\n"));
       };
       await waitForRun(await createTask("/alone"));
       await waitForNone();
-      assert.equal(await starts(), 1);
+      await assertStarts(1);
 
       const held = Promise.withResolvers<SinkReply>();
       sink.reply = () => held.promise;
@@ -164,7 +167,7 @@ for (const { name, skip, options } of transports) {
       held.resolve({});
       await Promise.all(tasks.map((task) => waitForRun(task)));
       await waitForNone();
-      assert.equal(await starts(), 4);
+      await assertStarts(4);
     });
 
     it("a worker that is killed is replaced", async () => {
