@@ -1,10 +1,11 @@
 import { type AttemptOutcome, failed } from "../../../core/domain/attempt.ts";
 import { whenAborted } from "../../../core/lazy-abort.ts";
-import type { SandboxStats } from "../../../core/telemetry/metrics/sandbox.ts";
 import type { Invocation, InvokeOptions, Sandbox } from "../invocation.ts";
 import type { SandboxParts, SandboxSettings } from "../settings.ts";
 import { GATHER_MS } from "./batch-size.ts";
 import { JobCall } from "./call/job-call.ts";
+import { countSandbox } from "./count-sandbox.ts";
+import { ExecutorAssignments } from "./executor-assignments.ts";
 import type { ExecutorProcess } from "./executor-process.ts";
 import { ExecutorStarter } from "./executor-starter.ts";
 import type { Job } from "./job.ts";
@@ -25,23 +26,16 @@ const MEGABYTE = 1_048_576;
 
 const SWEEP_MS = 30_000;
 
-/** Of all executors, how many may be taken when a namespace gets another: the rest are for namespaces that have none. */
-const COMPANION_SHARE = 1 / 2;
-
 /**
- * The executors of a worker: one for each namespace that has work, and a spare. A tenant without an executor takes the
- * spare or a new one; where all are taken it waits its turn, and gets the one of a tenant that is idle or has had its
- * time (`tenureMs`). One whose runs wait although its executors are full, of streams for example, gets one more,
- * which is the first to go where others wait. An executor never serves a second namespace.
+ * The executors of a worker, and the runs that wait for a place in one: takes runs in, starts them as far as the
+ * executors of their namespace have room, and sees to it that a namespace with work has an executor
+ * (executor-assignments.ts).
  */
 export class ExecutorPool implements Sandbox {
   readonly #settings: SandboxSettings;
   readonly #starter: ExecutorStarter;
   readonly #tenants = new Map<string, Tenant>();
-  /** Tenants that wait for an executor, in the order they came. */
-  readonly #queue = new Set<Tenant>();
-  /** Those that take new work, by whom they serve; draining ones have left. */
-  readonly #assigned = new Map<ExecutorProcess, Tenant>();
+  readonly #assignments: ExecutorAssignments;
   readonly #warmMemory: WarmMemory;
   readonly #sweeper: NodeJS.Timeout;
   #outstanding = 0;
@@ -56,13 +50,14 @@ export class ExecutorPool implements Sandbox {
       onChange: (changed) => this.#onChange(changed),
       onGivenBack: (job) => this.#takeBack(job),
       onDead: (dead, gaveUp) => this.#onDead(dead, gaveUp),
-      onMayStart: () => this.#serveQueue(),
+      onMayStart: () => this.#serveNext(),
     });
+    this.#assignments = new ExecutorAssignments(settings, this.#starter, this.#warmMemory);
     // Executors do not hold the worker's event loop open; this timer does while a run is under way.
     const sweepMs = Math.min(SWEEP_MS, Math.max(settings.idleExecutorMs / 2, 10));
     this.#sweeper = setInterval(() => this.#sweep(performance.now()), sweepMs).unref();
     this.#starter.refill();
-    parts.metrics?.watch(() => this.#count());
+    parts.metrics?.watch(() => countSandbox(this.#starter, this.#tenants.values()));
   }
 
   invoke(invocation: Invocation, options: InvokeOptions): Promise<AttemptOutcome> {
@@ -114,23 +109,6 @@ export class ExecutorPool implements Sandbox {
     await this.#starter.close();
   }
 
-  #count(): SandboxStats {
-    const executors = { starting: 0, spare: 0, serving: 0, draining: 0 };
-    const warm = { isolates: 0, bytes: 0 };
-    let [busyIsolates, runs, waiting] = [0, 0, 0];
-    for (const executor of this.#starter.processes) {
-      if (executor.state === "starting" || executor.state === "draining") executors[executor.state]++;
-      else if (executor.state === "ready")
-        executors[executor === this.#starter.spare ? "spare" : "serving"]++;
-      busyIsolates += executor.busyIsolates;
-      runs += executor.runningCount;
-      warm.isolates += executor.warm.isolates;
-      warm.bytes += executor.warm.bytes;
-    }
-    for (const tenant of this.#tenants.values()) waiting += tenant.waiting.size;
-    return { executors, warm, busyIsolates, runs, waiting };
-  }
-
   #tenantOf(namespaceId: string): Tenant {
     let tenant = this.#tenants.get(namespaceId);
     if (!tenant) {
@@ -157,7 +135,7 @@ export class ExecutorPool implements Sandbox {
   #pump(tenant: Tenant): void {
     const { executors, waiting } = tenant;
     if (this.#isClosed || waiting.size === 0) return;
-    if (executors.length === 0 && !this.#assign(tenant)) return;
+    if (executors.length === 0 && !this.#assignments.assign(tenant)) return;
     const now = performance.now();
     let isGathering = false;
     for (const executor of executors) {
@@ -207,78 +185,14 @@ export class ExecutorPool implements Sandbox {
   #relieve(tenant: Tenant, now: number): void {
     if (this.#isClosed || tenant.waiting.size === 0) return;
     if (crowdedAt(tenant, now) <= now) {
-      if (isFull(tenant) && this.#hasRoomForCompanions && this.#starter.mayStart) this.#give(tenant);
+      if (isFull(tenant) && this.#assignments.hasRoomForCompanions) this.#assignments.give(tenant);
       else this.#relieveIn(tenant, CROWDED_MS);
     }
     this.#pump(tenant);
   }
 
-  get #hasRoomForCompanions(): boolean {
-    const { maxExecutors } = this.#settings;
-    if (this.#queue.size > 0 || this.#assigned.size >= maxExecutors * COMPANION_SHARE) return false;
-    // Those that are draining hold memory, and may do so for long.
-    return this.#starter.processes.size <= maxExecutors;
-  }
-
-  /** Gives a tenant its executor, or a place in the queue for one. */
-  #assign(tenant: Tenant): boolean {
-    const { maxExecutors } = this.#settings;
-    if (this.#assigned.size >= maxExecutors) this.#releaseIdle();
-    if (this.#assigned.size >= maxExecutors && this.#starter.mayStart) this.#drainCompanion();
-    if (this.#assigned.size >= maxExecutors || !this.#starter.mayStart) {
-      this.#queue.add(tenant);
-      return false;
-    }
-    this.#give(tenant);
-    return true;
-  }
-
-  #give(tenant: Tenant): void {
-    const executor = this.#starter.take();
-    executor.assignedAt = performance.now();
-    tenant.executors.push(executor);
-    this.#assigned.set(executor, tenant);
-    // Warm memory is shared between namespaces.
-    if (tenant.executors.length === 1) this.#warmMemory.add(executor);
-    this.#queue.delete(tenant);
-  }
-
-  /** Ends the executor that has been idle longest, to make room. */
-  #releaseIdle(): void {
-    let longest: ExecutorProcess | undefined;
-    for (const [executor, { waiting }] of this.#assigned) {
-      if (executor.runningCount > 0 || waiting.size > 0) continue;
-      if (!longest || executor.lastEndAt < longest.lastEndAt) longest = executor;
-    }
-    if (!longest) return;
-    this.#unassign(longest);
-    longest.kill("idle");
-  }
-
-  /** Has a tenant that has several executors do with one fewer; what runs there goes on. */
-  #drainCompanion(): void {
-    for (const [executor, tenant] of this.#assigned) {
-      if (executor === tenant.executors[0] || executor.state !== "ready") continue;
-      this.#unassign(executor);
-      executor.drain();
-      return;
-    }
-  }
-
-  #unassign(executor: ExecutorProcess): Tenant | undefined {
-    const tenant = this.#assigned.get(executor);
-    if (!tenant) return undefined;
-    this.#assigned.delete(executor);
-    this.#warmMemory.remove(executor);
-    const { executors } = tenant;
-    const wasFirst = executors[0] === executor;
-    executors.splice(executors.indexOf(executor), 1);
-    if (wasFirst && executors[0]) this.#warmMemory.add(executors[0]);
-    return tenant;
-  }
-
   #onReady(executor: ExecutorProcess): void {
-    const tenant = this.#assigned.get(executor);
+    const tenant = this.#assignments.tenantOf(executor);
     if (!tenant) return;
     // Others may have come to wait for one.
     if (executor !== tenant.executors[0]) this.#onChange(executor);
@@ -297,42 +211,31 @@ export class ExecutorPool implements Sandbox {
   }
 
   #onChange(executor: ExecutorProcess): void {
-    const tenant = this.#assigned.get(executor);
+    const tenant = this.#assignments.tenantOf(executor);
     if (!tenant) return;
-    if (this.#queue.size > 0 && executor.state === "ready" && this.#hasHadItsTime(executor, tenant))
-      executor.drain();
+    if (executor.state === "ready" && this.#assignments.mustMakeRoom(executor, tenant)) executor.drain();
     if (executor.state === "draining" || executor.state === "dead") {
-      this.#unassign(executor);
-      this.#serveQueue();
+      this.#assignments.unassign(executor);
+      this.#serveNext();
     }
     this.#pumpSoon(tenant);
   }
 
-  #hasHadItsTime(executor: ExecutorProcess, tenant: Tenant): boolean {
-    if (executor !== tenant.executors[0]) return true;
-    if (executor.runningCount === 0 && tenant.waiting.size === 0) return true;
-    return performance.now() - executor.assignedAt >= this.#settings.tenureMs;
-  }
-
-  #serveQueue(): void {
-    for (const tenant of [...this.#queue]) {
-      if (tenant.waiting.size === 0) this.#queue.delete(tenant);
-      else this.#pump(tenant);
-      // It keeps its place.
-      if (this.#queue.has(tenant)) return;
-    }
+  /** Whoever waits for an executor, as far as there are any. */
+  #serveNext(): void {
+    this.#assignments.serveQueue((tenant) => this.#pump(tenant));
   }
 
   /** @param gaveUp several have not come up: what waits for this one is not kept waiting */
   #onDead(executor: ExecutorProcess, gaveUp: boolean): void {
-    const tenant = this.#unassign(executor);
+    const tenant = this.#assignments.unassign(executor);
     if (this.#isClosed) return;
     if (tenant && gaveUp) {
       const message = "No process to run functions in could be started.";
       this.#failWaiting(tenant, failed("executor_unavailable", message, { retryable: true }));
     }
     if (tenant) this.#pump(tenant);
-    this.#serveQueue();
+    this.#serveNext();
   }
 
   #failWaiting(tenant: Tenant, outcome: AttemptOutcome): void {
@@ -341,20 +244,10 @@ export class ExecutorPool implements Sandbox {
 
   /** Closes executors that nobody used for a while, and forgets their tenants. */
   #sweep(now: number): void {
-    const { idleExecutorMs } = this.#settings;
     for (const [namespaceId, tenant] of this.#tenants) {
-      const { executors, waiting } = tenant;
-      if (waiting.size > 0) continue;
-      const isBusy = isAtWork(tenant);
-      for (const executor of [...executors]) {
-        if (executor.runningCount > 0) continue;
-        // The first stays while others work: it is the one that is warm.
-        if (isBusy && executor === executors[0]) continue;
-        if (now - Math.max(executor.lastEndAt, executor.assignedAt) < idleExecutorMs) continue;
-        this.#unassign(executor);
-        executor.kill("idle");
-      }
-      if (executors.length === 0) this.#tenants.delete(namespaceId);
+      if (tenant.waiting.size > 0) continue;
+      this.#assignments.endIdle(tenant, now);
+      if (tenant.executors.length === 0) this.#tenants.delete(namespaceId);
     }
   }
 }
