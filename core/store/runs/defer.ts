@@ -1,7 +1,8 @@
 /** running → deferred: the attempt continues elsewhere, and its worker is done with it. */
-import { ANSWERED, FENCED, writeLines } from "./end.ts";
 import type { RecordingStatement } from "./end-answer.ts";
+import { ANSWERED, FENCED } from "./finish-statements.ts";
 import { VERDICTS } from "./verdicts.ts";
+import { writeLines } from "./write-lines.ts";
 
 /** Of runs that nobody has asked to stop: those end as cancelled instead. */
 export const DEFER: RecordingStatement = {

@@ -19,10 +19,10 @@ import { toJsonText } from "../json-text.ts";
 import { findPermitLeft } from "../limits/fold-returned.ts";
 import { functionKeySql } from "../limits/permits.ts";
 import { recountReturned } from "../limits/recount-permits.ts";
-import { writeLines } from "./end.ts";
 import { type FinishReport, finishAttempts, toEndedRun } from "./finish.ts";
 import { type FinishedAttempt, toVerdictRow } from "./finished-attempt.ts";
 import { DIRECT_RUNS, INSERT_ENDED, INSERT_RESERVED, INSERT_SHOWN } from "./insert.ts";
+import { writeLines } from "./write-lines.ts";
 
 export interface DirectRun {
   id: string;

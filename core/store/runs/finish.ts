@@ -13,10 +13,9 @@ import { recountReturned } from "../limits/recount-permits.ts";
 import { returnPermits } from "../limits/return-permits.ts";
 import { inTransaction, type Transaction } from "../transaction.ts";
 import { DEFER } from "./defer.ts";
+import { type EndCause, type EndedRun, endedColumns } from "./end.ts";
+import { type RecordingStatement, readEndAnswer, type ToldOfEnd } from "./end-answer.ts";
 import {
-  type EndCause,
-  type EndedRun,
-  endedColumns,
   KEEP_OPEN,
   KEEP_OPEN_CALLING,
   MOVE_CALLING,
@@ -24,8 +23,7 @@ import {
   MOVE_FAR,
   MOVE_LIMITED,
   MOVE_TERMINAL,
-} from "./end.ts";
-import { type RecordingStatement, readEndAnswer, type ToldOfEnd } from "./end-answer.ts";
+} from "./finish-statements.ts";
 import { type FinishedAttempt, hasEnded, type TriedAttempt } from "./finished-attempt.ts";
 import { toVerdictValues } from "./verdicts.ts";
 

@@ -1,8 +1,6 @@
 /** Ends that are recorded by the wrong one, twice, or without what belongs to them. */
 import { byTorture, type Mutation } from "../mutation.ts";
 
-const END = "core/store/runs/end.ts";
-
 export const RECORDING_MUTATIONS = {
   "ends-call-nobody": {
     what: "The end of a run is written without the callbacks that it makes",
@@ -20,7 +18,7 @@ export const RECORDING_MUTATIONS = {
     what: "Only the end of a run writes log lines, not that of an attempt which is tried again",
     edits: [
       {
-        file: END,
+        file: "core/store/runs/finish-statements.ts",
         from: '${writeLines("kept", { attempt: "(s.record ->> \'attempt\')::int" })}, ${tellDead("kept")}',
         to: '${tellDead("kept")}',
       },
@@ -44,7 +42,7 @@ export const RECORDING_MUTATIONS = {
     what: "An instant that is skipped for another run leaves no record",
     edits: [
       {
-        file: END,
+        file: "core/store/runs/end.ts",
         from: 'ended AS (${moveEnded({ state: "\'skipped\'", skipped: "g.end_skipped" })}\n  )',
         to: "ended AS (SELECT 1)",
       },
