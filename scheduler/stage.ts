@@ -5,14 +5,10 @@ import type { Loop } from "../core/loop-rest.ts";
 import { type ScheduleTime, trueTime } from "../core/schedule-time.ts";
 import { type DailyLimits, NO_DAILY_LIMITS } from "../core/store/daily-limits.ts";
 import type { Store } from "../core/store/database.ts";
+import { findNextInstants, type NextInstants } from "../core/store/runs/next-instants.ts";
 import { queueDueRetries } from "../core/store/runs/queue-retries.ts";
 import { type SettledRuns, settleHeldRuns } from "../core/store/runs/settle-held.ts";
-import {
-  findNextInstants,
-  type NextInstants,
-  type StagedBatch,
-  stageOccurrences,
-} from "../core/store/runs/stage.ts";
+import { type StagedBatch, stageOccurrences } from "../core/store/runs/stage.ts";
 import type { StagedRun } from "../core/store/runs/staged-run.ts";
 import { seekInstants } from "../core/store/tasks/seek-instants.ts";
 import { NO_TRACER, type Tracer } from "../core/telemetry/tracing.ts";

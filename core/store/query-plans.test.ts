@@ -53,13 +53,13 @@ import {
 import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
 import { endLostCall } from "./runs/lost-call.ts";
+import { findNextInstants } from "./runs/next-instants.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
 import { queueDueRetries } from "./runs/queue-retries.ts";
 import { estimateRuns, findOpenRuns, findRun, listRuns } from "./runs/read.ts";
 import { rescueLostRuns } from "./runs/rescue.ts";
 import { findFloor, noteFloor, noteFullSearch } from "./runs/search-floor.ts";
 import { settleHeldRuns } from "./runs/settle-held.ts";
-import { findNextInstants } from "./runs/stage.ts";
 import type { Database } from "./schema.ts";
 import { readStats } from "./stats.ts";
 import { countDueTasks } from "./tasks/count-due.ts";

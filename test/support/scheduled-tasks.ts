@@ -10,7 +10,7 @@ import { putCalendar } from "../../core/store/calendars/change.ts";
 import type { ClaimedRun } from "../../core/store/runs/claim.ts";
 import { claimDueRuns } from "../../core/store/runs/claim.ts";
 import { finishAttempts } from "../../core/store/runs/finish.ts";
-import { findNextInstants } from "../../core/store/runs/stage.ts";
+import { findNextInstants } from "../../core/store/runs/next-instants.ts";
 import { createTask } from "../../core/store/tasks/create.ts";
 import { cancelTask, removeTask } from "../../core/store/tasks/end.ts";
 import { pauseTask, resumeTask } from "../../core/store/tasks/pause-resume.ts";

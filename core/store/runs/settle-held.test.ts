@@ -18,9 +18,10 @@ import { openTestStore } from "../testing/test-store.ts";
 import { claimDueRuns, claimRuns } from "./claim.ts";
 import { enqueueTaskRun } from "./enqueue.ts";
 import { finishAttempts } from "./finish.ts";
+import { findNextInstants } from "./next-instants.ts";
 import { findRun, listRuns } from "./read.ts";
 import { settleHeldRuns } from "./settle-held.ts";
-import { findNextInstants, stageOccurrences } from "./stage.ts";
+import { stageOccurrences } from "./stage.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
 const T0 = Date.parse("2026-03-02T10:00:00.000Z");

@@ -8,8 +8,8 @@ import { findTask } from "../tasks/read.ts";
 import { deployFunction, httpTask, queueRun } from "../testing/samples.ts";
 import { stageDueTasks } from "../testing/stage-runs.ts";
 import { openTestStore } from "../testing/test-store.ts";
+import { findNextInstants } from "./next-instants.ts";
 import { findRun, listRuns } from "./read.ts";
-import { findNextInstants } from "./stage.ts";
 import type { StagedRun } from "./staged-run.ts";
 
 const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);

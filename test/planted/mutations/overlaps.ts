@@ -8,7 +8,7 @@ export const OVERLAP_MUTATIONS = {
     what: "An occurrence may be claimed as soon as it is staged, whoever of its task is open",
     edits: [
       {
-        file: "core/store/runs/stage.ts",
+        file: "core/store/runs/decide-due-tasks.ts",
         from: 'return (task.overlap ?? "allow") === "allow" ? undefined : "open";',
         to: "return undefined;",
       },
