@@ -100,10 +100,7 @@ export async function startScheduler(
         log.error({ error }, "staging failed; tried again soon");
       },
     },
-    tracer,
-    time,
-    daily,
-    quiet,
+    { tracer, time, daily, quiet },
   );
   opened.defer(() => loop.stop());
   if (time.isVirtual) time.onAdvance(() => loop.wake());

@@ -52,7 +52,7 @@ describe("an advance", () => {
   /** A pass of the scheduler and what follows it; how long it would wait. */
   async function look(mover: ReturnType<typeof createClockMover>): Promise<number> {
     const { target } = time;
-    await stagePass(store, clock, undefined, time);
+    await stagePass(store, clock, { time });
     const { rows } = await store.pool.query<{ next: Date | null }>(
       "SELECT min(next_run_at) AS next FROM tasks WHERE state = 'active'",
     );

@@ -176,7 +176,7 @@ describe("staging", () => {
       },
       failed: (error: unknown) => void failures.push(error),
     };
-    const loop = startStageLoop(store, clock, on, undefined, undefined, undefined, quiet);
+    const loop = startStageLoop(store, clock, on, { quiet });
     t.after(() => loop.stop());
     return {
       quiet,

@@ -34,22 +34,33 @@ export interface StageReport {
   more: boolean;
 }
 
-/** @param aheadMs how long before their instants tasks are staged; of retries it is always a second */
+export interface PassOptions {
+  tracer?: Tracer;
+  /** Default: that of the clock. */
+  time?: ScheduleTime;
+  failed?: (error: unknown) => void;
+  daily?: Pick<DailyLimits, "limitOf">;
+  /** How long before their instants tasks are staged; of retries it is always a second. */
+  aheadMs?: number;
+}
+
 export async function stagePass(
   store: Store,
   clock: Clock,
-  tracer: Tracer = NO_TRACER,
-  time: ScheduleTime = trueTime(clock),
-  failed?: (error: unknown) => void,
-  daily?: Pick<DailyLimits, "limitOf">,
-  aheadMs = STAGE_AHEAD_MS,
+  {
+    tracer = NO_TRACER,
+    time = trueTime(clock),
+    failed,
+    daily = NO_DAILY_LIMITS,
+    aheadMs = STAGE_AHEAD_MS,
+  }: PassOptions = {},
 ): Promise<StageReport> {
   const now = clock.now();
   const inMs = (ms: number) => new Date(now.getTime() + ms);
   const { runs, skipped, taskCount } = await traceStaging(tracer, (trace) =>
     time.isVirtual
-      ? stageOccurrences(store, time.now(), time.now(), STAGE_BATCH, trace, now, daily)
-      : stageOccurrences(store, now, inMs(aheadMs), STAGE_BATCH, trace, undefined, daily),
+      ? stageOccurrences(store, time.now(), time.now(), STAGE_BATCH, { trace, readyAt: now, daily })
+      : stageOccurrences(store, now, inMs(aheadMs), STAGE_BATCH, { trace, daily }),
   );
   const settled = await settleHeldRuns(store, now, STAGE_BATCH);
   // Of a task that was over with a run that is skipped after all, the next instant is due in a moment.
@@ -86,15 +97,22 @@ const RETRY_MS = 500;
 /** Instants closer together than this are staged together. */
 const MIN_SLEEP_MS = 20;
 
+export interface LoopOptions extends Pick<PassOptions, "tracer" | "time"> {
+  daily?: Pick<DailyLimits, "limitOf" | "isAny">;
+  quiet?: Quiet;
+}
+
 /** To be woken where something changed. */
 export function startStageLoop(
   store: Store,
   clock: Clock,
   on: { staged(report: StageReport, tookMs: number): void; failed(error: unknown): void },
-  tracer: Tracer = NO_TRACER,
-  time: ScheduleTime = trueTime(clock),
-  daily: Pick<DailyLimits, "limitOf" | "isAny"> = NO_DAILY_LIMITS,
-  quiet: Quiet = NEVER_QUIET,
+  {
+    tracer = NO_TRACER,
+    time = trueTime(clock),
+    daily = NO_DAILY_LIMITS,
+    quiet = NEVER_QUIET,
+  }: LoopOptions = {},
 ): Loop {
   const decideAhead = createStageAhead(store, clock, daily);
   const mover = time.isVirtual ? createClockMover(store, clock, time) : undefined;
@@ -114,7 +132,8 @@ export function startStageLoop(
     const beganMs = performance.now();
     const target = time.isVirtual ? time.target : null;
     const ahead = time.isVirtual ? FEW_DUE : await decideAhead();
-    const report = await stagePass(store, clock, tracer, time, on.failed, daily, ahead.aheadMs);
+    const { failed } = on;
+    const report = await stagePass(store, clock, { tracer, time, failed, daily, aheadMs: ahead.aheadMs });
     on.staged(report, performance.now() - beganMs);
     return report.more ? 0 : await findWaitMs(target, ahead);
   }

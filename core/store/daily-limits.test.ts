@@ -211,7 +211,7 @@ const HOURLY: Schedule = { kind: "every", everyMs: HOUR_MS };
 
 async function stage(now: Date, readyAt?: Date) {
   const { daily } = await openLimits();
-  return await stageOccurrences(store, now, later(now, 1_000), 100, undefined, readyAt, daily);
+  return await stageOccurrences(store, now, later(now, 1_000), 100, { readyAt, daily });
 }
 
 const skippedOf = async (namespaceId: string) =>

@@ -245,14 +245,6 @@ test("an instant of a schedule that finds no room is skipped, whatever is left o
   await runOnce(namespaceId);
   await measure();
   const due = new Date(now.getTime() + 3_600_000);
-  const { runs, skipped } = await stageOccurrences(
-    store,
-    due,
-    due,
-    10,
-    undefined,
-    undefined,
-    await openLimits(),
-  );
+  const { runs, skipped } = await stageOccurrences(store, due, due, 10, { daily: await openLimits() });
   assert.deepEqual([runs, skipped.map(({ reason }) => reason)], [[], ["limit"]]);
 });

@@ -99,7 +99,7 @@ export async function openScheduledTasks({ store, db, newNamespace }: TestStore)
     async pass(aheadMs = STAGE_AHEAD_MS) {
       for (;;) {
         const { found } = await seekInstants(store, now, 1_000);
-        const report = await stagePass(store, clock, undefined, undefined, undefined, undefined, aheadMs);
+        const report = await stagePass(store, clock, { aheadMs });
         // Runs that wait for their turn are staged, and not told of.
         const isMoreDue =
           decideSleepMs(await findNextInstants(store), now, MAX_SLEEP_MS, { ...FEW_DUE, aheadMs }) === 0;

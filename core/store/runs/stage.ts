@@ -45,20 +45,25 @@ export interface StagedBatch {
   taskCount: number;
 }
 
+export interface StagingOptions {
+  /** Gives each run the traceparent it is remembered by. */
+  trace?: ((occurrence: Occurrence) => string | undefined) | undefined;
+  /** What is staged may be claimed from then on by the true clock, and its limits count from there; left out, from its instant. */
+  readyAt?: Date | undefined;
+  /** How many runs namespaces may begin on a day. */
+  daily?: Pick<DailyLimits, "limitOf"> | undefined;
+}
+
 /**
  * Takes up to `limit` active tasks that are due before `horizon`, inserts their runs and advances the cursors in the same
- * transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work. `trace` gives
- * each run the traceparent it is remembered by. `readyAt`: what is staged may be claimed from then on by the true clock, and
- * its limits count from there; left out, from its instant. `daily`: how many runs namespaces may begin on a day.
+ * transaction: that is what makes an occurrence exist once. SKIP LOCKED lets schedulers share the work.
  */
 export async function stageOccurrences(
   store: Store,
   now: Date,
   horizon: Date,
   limit: number,
-  trace?: (occurrence: Occurrence) => string | undefined,
-  readyAt?: Date,
-  daily: Pick<DailyLimits, "limitOf"> = NO_DAILY_LIMITS,
+  { trace, readyAt, daily = NO_DAILY_LIMITS }: StagingOptions = {},
 ): Promise<StagedBatch> {
   return await inTransaction(store.pool, async (tx) => {
     const due = await takeDue<DueTask>(

@@ -90,9 +90,11 @@ test("an occurrence remembers what staged it, which is told of the request that 
   });
   const later = new Date(now.getTime() + 60_000);
   const staging = `00-${"c".repeat(32)}-${"d".repeat(16)}-01`;
-  const [staged] = await stageDueTasks(store, later, later, 10, (occurrence) => {
-    assert.deepEqual([occurrence.taskId, occurrence.taskTraceparent], [task.id, REQUEST]);
-    return staging;
+  const [staged] = await stageDueTasks(store, later, later, 10, {
+    trace(occurrence) {
+      assert.deepEqual([occurrence.taskId, occurrence.taskTraceparent], [task.id, REQUEST]);
+      return staging;
+    },
   });
   assert.equal(staged!.traceparent, staging);
   assert.equal(await traceOf(namespaceId, staged!.runId), "c".repeat(32));
