@@ -1,13 +1,14 @@
 /** The worker's program in a few files, made to start fast: it holds what a start needs, and the rest beside it. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import type { BuildOptions, Plugin } from "esbuild";
 import { prepareGuestSnapshot } from "../../functions/guest/build/guest-snapshot.ts";
 import { type ExecutorBundle, readExecutorBundle } from "../sandbox/parent/executor-bundle.ts";
 import { addonPath } from "../sandbox/parent/executor-command.ts";
 import { findExecutorLibraries } from "../sandbox/walls/standing-walls.ts";
 import { adaptPackages } from "./adapt-packages.ts";
+import { adaptSources } from "./adapt-sources.ts";
 import { rehearseExecutor } from "./rehearse-executor.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -99,7 +100,7 @@ export async function bundleWorkerProgram(
           EXECUTOR_BUNDLE: foundAhead(() => executor),
         },
         plugins: [
-          adaptSources,
+          adaptSources(() => "false"),
           adaptPackages,
           loadLate("late-package", packages),
           loadLate("late-builtin", builtins),
@@ -150,22 +151,6 @@ function tryTo<T>(find: () => T): T | undefined {
     return undefined;
   }
 }
-
-/** Sources find what lies beside them by `import.meta.url`, which in a bundle would be the bundle's. */
-const adaptSources: Plugin = {
-  name: "adapt-sources",
-  setup({ onLoad }) {
-    onLoad({ filter: /\/(core|functions|runtime)\/.*\.ts$/ }, async ({ path }) => {
-      const source = await readFile(path, "utf8");
-      return {
-        contents: source
-          .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href))
-          .replaceAll("import.meta.main", "false"),
-        loader: "ts",
-      };
-    });
-  },
-};
 
 interface LateModule {
   name: string;

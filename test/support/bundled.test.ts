@@ -6,9 +6,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { build } from "esbuild";
 import { bundleOf, chooseProgram, LOAD_PACKAGES } from "./bundled.ts";
-import { adaptSources, provideBundles } from "./bundles.ts";
+import { provideBundles } from "./bundles.ts";
 import { startProcess } from "./processes.ts";
 
 function useBundles(t: TestContext, folder: string): void {
@@ -73,23 +72,4 @@ test("where nothing can be bundled, that is said and the sources are run; a stri
     provideBundles(true, make),
     /^Error: Nothing can be bundled, and --strict .* denied\.$/,
   );
-});
-
-test("a source that asks its module for what the bundle would answer wrongly is not bundled", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "bellhop-bundles-"));
-  t.after(() => rm(folder, { recursive: true }));
-  const file = join(folder, "role.ts");
-  const bundle = async (source: string) => {
-    await writeFile(file, source);
-    const options = { write: false, bundle: true, format: "esm", logLevel: "silent" } as const;
-    const { outputFiles } = await build({ ...options, entryPoints: [file], plugins: [adaptSources] });
-    return outputFiles[0]!.text;
-  };
-  const told = await bundle('console.log(import.meta.url, "import.meta.dirname");');
-  assert.ok(told.includes(`console.log("${pathToFileURL(file).href}", "import.meta.dirname")`), told);
-  for (const name of ["dirname", "filename", "resolve"])
-    await assert.rejects(
-      bundle(`console.log(import.meta.${name});`),
-      new RegExp(`import.meta.${name} would be`),
-    );
 });

@@ -2,11 +2,11 @@
  * Makes what a run of all tests starts hundreds of times load fast: most of the processor time of a role's start goes into
  * finding and linking a thousand modules, of a test file's into those of one package.
  */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { pathToFileURL } from "node:url";
-import { type BuildOptions, build, type OutputFile, type Plugin, stop } from "esbuild";
+import { type BuildOptions, build, type OutputFile, stop } from "esbuild";
 import { messageOf } from "../../core/errors.ts";
+import { adaptSources } from "../../runtime/autoscaler/adapt-sources.ts";
 import { bundleOf, PACKAGES, ROLES } from "./bundled.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -34,7 +34,7 @@ export async function makeBundles(): Promise<Bundles> {
   const made = await Promise.all([
     build({
       ...{ ...options, entryPoints: [...ROLES], outbase: ROOT },
-      ...{ external: LEFT_OUT, banner: { js: REQUIRE }, plugins: [adaptSources] },
+      ...{ external: LEFT_OUT, banner: { js: REQUIRE }, plugins: [adaptSources(isMain)] },
     }),
     build({
       ...{ ...options, entryPoints: PACKAGES.map((name) => ({ in: name, out: name })), splitting: true },
@@ -71,31 +71,8 @@ async function replaceFile({ path, contents }: OutputFile): Promise<void> {
   await rename(fresh, path);
 }
 
-/** Not where it is quoted: some sources are about sources. */
-const OF_A_MODULE = /(?<!["'`])import\.meta\.(url|main)\b/g;
-
-const UNKNOWN_OF_A_MODULE = /(?<!["'`])import\.meta\.(?!url\b|main\b)\w+/;
-
-/** Sources find what lies beside them by `import.meta.url`; and one role in the bundle of another is not its main module. */
-export const adaptSources: Plugin = {
-  name: "adapt-sources",
-  setup({ onLoad }) {
-    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      const own = `/${bundleOf(relative(ROOT, path))}`;
-      const adapted = {
-        url: JSON.stringify(pathToFileURL(path).href),
-        main: `(import.meta.main && import.meta.filename.endsWith(${JSON.stringify(own)}))`,
-      };
-      const source = await readFile(path, "utf8");
-      const [unknown] = source.match(UNKNOWN_OF_A_MODULE) ?? [];
-      if (unknown !== undefined)
-        return {
-          errors: [
-            { text: `${unknown} would be the bundle's: take import.meta.url, or replace it here, too` },
-          ],
-        };
-      const contents = source.replace(OF_A_MODULE, (_, name: keyof typeof adapted) => adapted[name]);
-      return { contents, loader: "ts" };
-    });
-  },
-};
+/** One role in the bundle of another is not its main module. */
+function isMain(path: string): string {
+  const own = `/${bundleOf(relative(ROOT, path))}`;
+  return `(import.meta.main && import.meta.filename.endsWith(${JSON.stringify(own)}))`;
+}
