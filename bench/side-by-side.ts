@@ -2,18 +2,16 @@
  * The whole system of this checkout and of another one, in turns in one run: runs that are due at one instant, by the
  * kind of task, direct calls, and tasks that are made for later. Without another checkout it compares the kinds. What
  * counts is the processor time of all processes of a system: it stands, more or less, where other work makes the clock
- * useless.
- *
- *     node bench/side-by-side.ts [--against ../other-checkout] [--runs 3000] [--rounds 5] [--only http,function]
+ * useless. `--help` tells its options.
  */
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { MEDIUM, MEDIUM_INPUT, TRIVIAL } from "./calls.ts";
 import { listChildren, processorUsByProcess, ticksByProcess } from "./process-times.ts";
 import { lastRunId, prepare, type TaskBody, waitForRuns } from "./scenarios.ts";
+import { readOptions } from "./side-by-side-options.ts";
 import { forEachConcurrently, spreadOf } from "./stats.ts";
-import type { BenchSystem, startSystem } from "./system.ts";
+import { type BenchSystem, MINIMAL, type startSystem } from "./system.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const HIGH_LIMIT = 1_000;
@@ -24,16 +22,6 @@ const BULK = 1_000;
 const BULKS_AT_ONCE = 4;
 /** Of tasks that are made and not run: no round of a benchmark lasts so long. */
 const LATER = { schedule: { delay: "30d" } };
-
-const { values: options } = parseArgs({
-  options: {
-    against: { type: "string" },
-    runs: { type: "string", default: "3000" },
-    rounds: { type: "string", default: "5" },
-    only: { type: "string", default: "http,queue,function,limit,direct" },
-  },
-});
-const [runs, rounds] = [Number(options.runs), Number(options.rounds)];
 
 interface Side {
   name: string;
@@ -87,13 +75,19 @@ async function waitForLastEnd({ system }: Side, after: string): Promise<number> 
   return Math.max(...ended.map(({ finishedMs }) => finishedMs));
 }
 
+/** So many tasks, one a POST. */
+async function createEach({ system }: Side, body: TaskBody): Promise<void> {
+  const create = async () => void (await system.call("POST", "/v1/tasks", body, MINIMAL));
+  await forEachConcurrently(runs, CALLERS, create);
+}
+
 /** From the instant at which all are due until all are recorded. */
 async function measureHerd(side: Side, body: TaskBody): Promise<Figures> {
   const { system } = side;
   const after = await lastRunId(system);
   const at = new Date(Date.now() + runs * 8 + 4_000);
   const task = { ...body, schedule: { at: at.toISOString() } };
-  await forEachConcurrently(runs, CALLERS, async () => void (await system.call("POST", "/v1/tasks", task)));
+  await createEach(side, task);
   const leftMs = at.getTime() - Date.now();
   if (leftMs < 0) throw new Error("This machine makes tasks too slowly for the herd: lower --runs.");
   await delay(leftMs);
@@ -112,7 +106,7 @@ async function measureNow(side: Side, body: TaskBody): Promise<Figures> {
   const { system } = side;
   return await clocked(side, async () => {
     const after = await lastRunId(system);
-    await forEachConcurrently(runs, CALLERS, async () => void (await system.call("POST", "/v1/tasks", body)));
+    await createEach(side, body);
     return await waitForLastEnd(side, after);
   });
 }
@@ -129,9 +123,8 @@ async function measureCalls(side: Side, path: string, input: unknown): Promise<F
 
 /** From the first POST until all are answered, each of one task. */
 async function measureCreate(side: Side, body: TaskBody): Promise<Figures> {
-  const { call } = side.system;
   return await clocked(side, async () => {
-    await forEachConcurrently(runs, CALLERS, async () => void (await call("POST", "/v1/tasks", body)));
+    await createEach(side, body);
     return Date.now();
   });
 }
@@ -143,7 +136,9 @@ async function measureBulk(side: Side, body: TaskBody): Promise<Figures> {
   return await clocked(side, async () => {
     await forEachConcurrently(sizes.length, BULKS_AT_ONCE, async (nth) => {
       const items = Array.from({ length: sizes[nth]! }, () => body);
-      const answer = (await call("POST", "/v1/tasks/batch", { items })) as { items: { status: number }[] };
+      const answer = (await call("POST", "/v1/tasks/batch", { items }, MINIMAL)) as {
+        items: { status: number }[];
+      };
       if (answer.items.some(({ status }) => status !== 201)) throw new Error("a task was not made");
     });
     return Date.now();
@@ -216,10 +211,7 @@ const KINDS: Kind[] = [
   },
 ];
 
-const chosen = new Set(options.only.split(","));
-const kinds = KINDS.filter(({ name }) => chosen.delete(name));
-if (chosen.size > 0)
-  throw new Error(`--only takes ${KINDS.map(({ name }) => name).join(", ")}, not ${[...chosen].join(", ")}`);
+const { against, runs, rounds, kinds } = readOptions(KINDS);
 
 const sumOf = (figures: Map<string, number>) => [...figures.values()].reduce((sum, us) => sum + us, 0);
 
@@ -240,7 +232,7 @@ function printFigures(title: string, all: Figures[]): void {
 
 const sides: Side[] = [];
 try {
-  if (options.against) sides.push(await openSide("other", resolve(options.against)));
+  if (against) sides.push(await openSide("other", resolve(against)));
   sides.push(await openSide("this", ROOT));
   const figures = new Map<string, Figures[]>();
   // The first round warms all up. Both orders change, so that nobody always comes after the same other.
@@ -251,7 +243,7 @@ try {
         const name = `${kind.title}, ${side.name}`;
         if (round > 0) figures.set(name, [...(figures.get(name) ?? []), measured]);
       }
-  console.log(`median and spread of ${rounds} rounds of ${runs} runs; other: ${options.against ?? "none"}`);
+  console.log(`median and spread of ${rounds} rounds of ${runs} runs; other: ${against ?? "none"}`);
   for (const [title, all] of [...figures].toSorted()) printFigures(title, all);
 } finally {
   for (const { system } of sides) await system.stop();

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { findKafkaSupport, startKafkaBroker } from "../../test/kafka/broker.ts";
 import { isUnderWay, prepare } from "../scenarios.ts";
 import { forEachConcurrently } from "../stats.ts";
-import { type BenchSystem, startSystem } from "../system.ts";
+import { type BenchSystem, MINIMAL, startSystem } from "../system.ts";
 import type { CountedSystem } from "./costs.ts";
 import { withRoots } from "./own-processes.ts";
 
@@ -61,9 +61,6 @@ export async function openBroker(
 
 /** What `POST /v1/tasks/batch` takes at once. */
 export const BATCH = 1_000;
-
-/** What is made is not shown, as the others' libraries show an id at most. */
-export const MINIMAL = { prefer: "return=minimal" };
 
 /** Throws unless each of them was made. */
 export async function createBatches(

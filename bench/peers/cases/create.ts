@@ -1,6 +1,7 @@
 /** Jobs of a far future are made: each by itself from 64 callers, and a thousand at a time. */
 import { forEachConcurrently } from "../../stats.ts";
-import { BATCH, type Bellhop, createBatches, MINIMAL, openBellhop } from "../bellhop.ts";
+import { MINIMAL } from "../../system.ts";
+import { BATCH, type Bellhop, createBatches, openBellhop } from "../bellhop.ts";
 import { beginCosts } from "../costs.ts";
 import { findLibraries, type JobSystem } from "../job-systems.ts";
 import { type Entrant, type Measured, runRounds, WARM_UP_ROUNDS } from "../rounds.ts";
