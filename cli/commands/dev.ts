@@ -6,6 +6,7 @@ import { unwrap } from "../../client/client.ts";
 import { type Arguments, addExamples, collect, withOutput } from "../command.ts";
 import { DevLoop } from "../dev/dev-loop.ts";
 import { type LocalInstance, startLocalInstance } from "../dev/local-instance.ts";
+import { requireCron } from "../dev/require-cron.ts";
 import type { DevSchedule } from "../dev/schedule.ts";
 import { watchFolders } from "../dev/watch-folders.ts";
 import { Interrupted, usageFailure } from "../failure.ts";
@@ -52,6 +53,7 @@ async function dev(cli: Cli, out: Output, [given]: Arguments, options: Options):
   const found = await stat(path).catch(() => undefined);
   if (!found) throw usageFailure(`There is no file or folder ${given}.`);
   const schedule = readSchedule(options);
+  if (schedule) await requireCron(schedule.cron, schedule.at ?? new Date(cli.now()));
   const secrets = readSecrets(cli, options.secret ?? []);
   const input = options.input === undefined ? undefined : await readJsonInput(cli, options.input, "input");
   const name = options.name ?? nameOf(path);

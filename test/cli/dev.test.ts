@@ -102,6 +102,9 @@ describe("bellhop dev", { skip: lackOfTerminal() }, () => {
       [["nowhere.ts"], 2, /There is no file or folder nowhere\.ts/],
       [["hello.ts", "--at", "2027-01-01T00:00:00Z"], 2, /--at goes with --cron/],
       [["hello.ts", "--cron", "0 0 * * *", "--at", "soon"], 2, /--at takes an instant/],
+      [["hello.ts", "--cron", "never"], 2, /--cron "never": a cron expression has five fields/],
+      [["hello.ts", "--cron", "0 0 30 2 *"], 2, /--cron "0 0 30 2 \*": this expression never fires/],
+      [["hello.ts", "--cron", "@reboot"], 2, /--cron "@reboot": .* is not known/],
       [["hello.ts", "--secret", "MISSING"], 2, /the environment has no MISSING/],
       [["hello.ts", "--input", "{"], 2, /The input is not JSON/],
     ];
@@ -111,9 +114,9 @@ describe("bellhop dev", { skip: lackOfTerminal() }, () => {
       assert.match(ended.stderr, says);
       assert.doesNotMatch(ended.stderr, /Starting/);
     }
-    const wrong = await user.run(["dev", "hello.ts", "--cron", "never"]);
+    const wrong = await user.run(["dev", "hello.ts", "--cron", "0 0 * * *", "--timezone", "Nowhere"]);
     assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /schedule\.cron/);
+    assert.match(wrong.stderr, /schedule\.timezone/);
     const ended = await user.run(["dev", "hello.ts"], { env: { BELLHOP_HOME: user.folder } });
     assert.equal(ended.code, 1);
     assert.match(ended.stderr, /There is no Bellhop to run in .*\n(.|\n)*BELLHOP_HOME/);
