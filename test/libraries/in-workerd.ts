@@ -8,10 +8,12 @@ import { join } from "node:path";
 import type { Plugin } from "esbuild";
 import { untilListening } from "../../bench/peers/job-systems.ts";
 import { COMPATIBILITY_DATE, findProgram } from "../../bench/peers/workerd.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Json } from "../../core/json.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { bundleCase } from "./bundle-case.ts";
 import { APP_URL, APP_WORD, type LibraryCase } from "./cases.ts";
+import { untilAnswered } from "./until-answered.ts";
 
 /** Calls a plain function as Bellhop does. */
 const CALLER = `import run from "./case.js";
@@ -83,10 +85,18 @@ export async function runInWorkerd({ source }: LibraryCase, isApp: boolean): Pro
   const isUp = await Promise.race([untilListening(port).then(() => true), exited.then(() => false)]);
   if (!isUp) return { failure: firstLine(words) };
   const { pathname, search } = new URL(APP_URL);
-  const response = await fetch(`http://127.0.0.1:${port}${pathname}${search}`);
-  const text = await response.text();
-  if (isApp) return { answer: [response.status, text] };
-  return response.ok ? { answer: JSON.parse(text) as Json } : { failure: firstLine(text || words) };
+  const ask = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error("workerd has ended");
+    const response = await fetch(`http://127.0.0.1:${port}${pathname}${search}`);
+    return { ok: response.ok, status: response.status, text: await response.text() };
+  };
+  try {
+    const { ok, status, text } = await untilAnswered(ask);
+    if (isApp) return { answer: [status, text] };
+    return ok ? { answer: JSON.parse(text) as Json } : { failure: firstLine(text || words) };
+  } catch (error) {
+    return { failure: firstLine(words || messageOf(error)) };
+  }
 }
 
 const firstLine = (text: string) => /[^\n]+/.exec(text)?.[0].slice(0, 200) ?? "it said nothing";
