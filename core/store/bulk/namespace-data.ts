@@ -1,6 +1,6 @@
 /**
  * All that belongs to a namespace, table by table, in an order in which it can be deleted. A table that is new is to be named
- * here, or among those of the installation (namespace-data.test.ts).
+ * here, or among those of the installation (delete-namespace.test.ts).
  */
 import { MAY_REMOVE_AUDIT } from "../audit-log.ts";
 import type { Transaction } from "../transaction.ts";

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from "kysely";
 
-/** What is excluded is told of as it passes (core/store/tasks/tell-excluded.ts), in the row of those before it. */
+/** What is excluded is told of as it passes (core/store/tasks/exclusions.ts), in the row of those before it. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   for (const statement of UP) await sql.raw(statement).execute(db);
 }
