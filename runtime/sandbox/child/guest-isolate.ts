@@ -1,11 +1,11 @@
 import type ivmTypes from "isolated-vm";
 import type { HostMessageKind } from "../../../functions/guest/host.ts";
 import { writeThrown } from "../../../functions/guest/thrown.ts";
-import { LIMIT_MESSAGES } from "../protocol/limit-messages.ts";
 import { authorFrames } from "./author-frames.ts";
 import { GuestAlarm } from "./guest-alarm.ts";
 import { GuestBatch } from "./guest-batch.ts";
 import { type BootedContext, bootContext, type Ivm, toGuestBytes } from "./guest-context.ts";
+import { GuestMemory } from "./guest-memory.ts";
 import {
   brokeDown,
   describeHost,
@@ -13,6 +13,7 @@ import {
   type GuestStopReason,
   memoryExceeded,
   outcome,
+  settled,
   stopped,
 } from "./guest-outcome.ts";
 import type { GuestRun } from "./guest-run.ts";
@@ -21,10 +22,6 @@ import type { RevisionScript } from "./revision-script.ts";
 import { ThreadTime } from "./thread-time.ts";
 
 const [START, TIMER, MESSAGE] = [0, 1, 2];
-/** What V8 keeps of an isolate and does not count. */
-const OVERHEAD_BYTES = 1_000_000;
-/** Measuring takes 3 µs; a trivial run takes 50. */
-const MEASURE_AGAIN_MS = 1_000;
 
 /** What the guest is told of a batch. */
 export interface GivenToBatch {
@@ -55,6 +52,7 @@ export class GuestIsolate {
   readonly #onIdle: (isolate: GuestIsolate) => void;
   readonly #alarm = new GuestAlarm(() => this.#enterGuest([TIMER, performance.now()]));
   readonly #time: ThreadTime;
+  readonly #memory: GuestMemory;
   #guest: BootedContext | undefined;
   #batch = new GuestBatch([]);
   #stopReason: GuestStopReason | undefined;
@@ -63,7 +61,6 @@ export class GuestIsolate {
   /** It could not be booted. */
   #isBroken = false;
   #gone = false;
-  #measuredAt = Number.NEGATIVE_INFINITY;
   /** What came for the run before its isolate was ready; undefined once it is. */
   #early: unknown[][] | undefined;
 
@@ -85,6 +82,7 @@ export class GuestIsolate {
       onCatastrophicError: (message) => this.#onCatastrophe(message),
     });
     this.#time = new ThreadTime(this.#isolate);
+    this.#memory = new GuestMemory(this.#isolate);
     this.booted = this.#boot();
   }
 
@@ -252,20 +250,13 @@ export class GuestIsolate {
   ): void => {
     if (this.current?.id !== no || this.#batch.settled) return;
     if (isUnfit === true) this.#isUnfit = this.#batch.endsIsolate = true;
-    const result = this.#toOutcome(String(code), String(text), Number(droppedLines));
+    const result = settled(String(code), String(text), Number(droppedLines), this);
     this.#alarm.clear();
     // Stopped while this was on its way: the next one has no part in that.
     if (!this.#isUnfit && this.#stopReason === undefined && this.#batch.goOn(result)) return;
     this.#batch.settled = result;
     if (this.#isAtRest) this.#complete();
   };
-
-  #toOutcome(code: string, text: string, droppedLines: number): GuestOutcome {
-    if (code === "load_failed") return outcome("function_error", text, droppedLines);
-    // Its buffers passed the limit: what it holds goes with its isolate, and V8 itself is well.
-    if (code === "function_memory_exceeded") return outcome(code, LIMIT_MESSAGES.memory(this), droppedLines);
-    return outcome(code as GuestOutcome["code"], text, droppedLines);
-  }
 
   /** Stops the run under way once its time is over. */
   checkDeadline(now: number): void {
@@ -307,9 +298,7 @@ export class GuestIsolate {
 
   /** What it holds, its own and outside its heap; to be asked at rest. */
   heldBytes(): number {
-    if (this.#isolate.isDisposed) return 0;
-    const heap = this.#isolate.getHeapStatisticsSync();
-    return OVERHEAD_BYTES + heap.total_physical_size + heap.externally_allocated_size + heap.malloced_memory;
+    return this.#memory.heldBytes();
   }
 
   /** Ends an idle isolate. */
@@ -331,7 +320,7 @@ export class GuestIsolate {
     this.#batch = new GuestBatch([]);
     this.#alarm.clear();
     const death = this.#isolate.isDisposed ? this.#outcomeOfDeath(run) : undefined;
-    const heldBytes = this.#measure(performance.now());
+    const heldBytes = this.#memory.measure(performance.now());
     if (this.#isUnfit) this.#disposeQuietly();
     if (this.#isolate.isDisposed) this.#gone = true;
     else this.idleSince = performance.now();
@@ -344,13 +333,6 @@ export class GuestIsolate {
       ...(heldBytes === undefined ? {} : { heldBytes }),
     });
     if (!this.#gone) this.#onIdle(this);
-  }
-
-  /** At rest; undefined where it is gone, or was measured just before. */
-  #measure(now: number): number | undefined {
-    if (this.#isolate.isDisposed || now - this.#measuredAt < MEASURE_AGAIN_MS) return undefined;
-    this.#measuredAt = now;
-    return this.heldBytes();
   }
 
   #outcomeOfDeath(run: GuestRun): GuestOutcome {

@@ -24,6 +24,19 @@ export function outcome(code: GuestOutcome["code"], text: string, droppedLines =
   return { code, text, droppedLines, recycle: false };
 }
 
+/** As the guest says that its run ended. */
+export function settled(
+  code: string,
+  text: string,
+  droppedLines: number,
+  limits: { memoryMb: number },
+): GuestOutcome {
+  if (code === "load_failed") return outcome("function_error", text, droppedLines);
+  // Its buffers passed the limit: what it holds goes with its isolate, and V8 itself is well.
+  if (code === "function_memory_exceeded") return outcome(code, LIMIT_MESSAGES.memory(limits), droppedLines);
+  return outcome(code as GuestOutcome["code"], text, droppedLines);
+}
+
 export function stopped(reason: GuestStopReason, limits: { wallMs: number; cpuMs: number }): GuestOutcome {
   const texts: Record<GuestStopReason, string> = {
     function_timeout: LIMIT_MESSAGES.wall(limits),
