@@ -5,6 +5,7 @@ import { toBellText } from "./bell.ts";
 import { type KafkaClientSettings, openKafkaClient } from "./kafka-client.ts";
 import { isTopicGone } from "./kafka-faults.ts";
 import { joinGroup } from "./kafka-member.ts";
+import { stopIdlePolling } from "./kafka-polling.ts";
 import { provision } from "./kafka-provision.ts";
 import type { ConnectedQueue } from "./late-transport.ts";
 import { nameQueues } from "./names.ts";
@@ -37,6 +38,7 @@ export async function connectKafka(settings: KafkaSettings): Promise<ConnectedQu
   /** Whether topics may have gone since they were seen. */
   let isStale = false;
   try {
+    await stopIdlePolling(client.kafka);
     await ensureProvision();
     await Promise.all([admin.connect(), producer.connect()]);
   } catch (error) {
