@@ -5,6 +5,7 @@ import { toBellText } from "./bell.ts";
 import { type KafkaClientSettings, openKafkaClient } from "./kafka-client.ts";
 import { isTopicGone } from "./kafka-faults.ts";
 import { joinGroup } from "./kafka-member.ts";
+import { partitionByRun } from "./kafka-partitions.ts";
 import { stopIdlePolling } from "./kafka-polling.ts";
 import { provision } from "./kafka-provision.ts";
 import type { ConnectedQueue } from "./late-transport.ts";
@@ -28,6 +29,7 @@ export async function connectKafka(settings: KafkaSettings): Promise<ConnectedQu
   const admin = client.kafka.admin();
   const producer = client.kafka.producer({
     allowAutoTopicCreation: false,
+    createPartitioner: partitionByRun,
     retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 4 },
   });
   const close = () => client.close(() => Promise.allSettled([producer.disconnect(), admin.disconnect()]));
