@@ -225,9 +225,9 @@ export function createIntake({ source, slots, clock, bellsAreHints, start, onErr
     async onBells(rung) {
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
       hearsBells = true;
-      const dealt = rung.map(bells.add);
+      const dealt = bells.add(rung);
       work();
-      await Promise.all(dealt);
+      await dealt;
       if (closed.signal.aborted) throw new IntakeClosed("The worker is draining.");
     },
     onHint: () => search(0),

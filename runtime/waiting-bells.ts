@@ -17,8 +17,8 @@ export interface WaitingBell {
 export interface WaitingBells {
   /** How many wait. */
   count(): number;
-  /** Resolves when it was dealt with. */
-  add(bell: Bell): Promise<void>;
+  /** Resolves when all of them were dealt with. */
+  add(bells: Bell[]): Promise<void>;
   /** A bell waits from `waitMs` on; one that is early for longer than `longestMs` is left to whoever rings it again. */
   holdEarly(runId: string, waitMs: number): void;
   /** The row of a run that is due is locked: a bell of it waits from a moment on, which is longer each time in a row. */
@@ -44,10 +44,6 @@ export function createWaitingBells(
   /** By the instant (ms since 1970) from which their bells wait: those of a herd share one timer. */
   const early = new Map<number, { runIds: string[]; wakesAtMs: number }>();
   const locked = new Map<string, { looks: number; isHeld: boolean }>();
-
-  function wait(runId: string): Promise<void> {
-    return new Promise((settle) => void waiting.add({ runId, settle }));
-  }
 
   function ring(runIds: string[]): void {
     if (ended.aborted) return;
@@ -105,10 +101,23 @@ export function createWaitingBells(
 
   return {
     count: () => waiting.size,
-    async add(bell) {
-      const earlyMs = bell.availableAt.getTime() - clock.now().getTime();
-      if (earlyMs <= 0) await wait(bell.runId);
-      else holdEarly(bell.runId, earlyMs);
+    async add(bells) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let left = 0;
+      const settle = () => {
+        left -= 1;
+        if (left === 0) resolve();
+      };
+      const nowMs = clock.now().getTime();
+      for (const { runId, availableAt } of bells) {
+        const earlyMs = availableAt.getTime() - nowMs;
+        if (earlyMs > 0) holdEarly(runId, earlyMs);
+        else {
+          left += 1;
+          waiting.add({ runId, settle });
+        }
+      }
+      if (left > 0) await promise;
     },
     holdEarly,
     holdLocked,
