@@ -7,6 +7,7 @@ import type { Consumer, EachBatchPayload } from "kafkajs";
 import type { Clock } from "../clock.ts";
 import { parseBell } from "./bell.ts";
 import type { KafkaClient } from "./kafka-client.ts";
+import { type CommitOffset, createCommits } from "./kafka-commits.ts";
 import type { Member } from "./supervise-consumer.ts";
 import type { BellHandler } from "./transport.ts";
 
@@ -43,7 +44,7 @@ export async function joinGroup(parts: MembershipParts, signal: AbortSignal): Pr
     retry: { initialRetryTime: 100, maxRetryTime: 2_000, restartOnFailure: async () => false },
   });
   const signs = watchSigns(consumer, clock);
-  const hands = createHands(consumer, parts.handler);
+  const hands = createHands(createCommits(consumer, topic), parts.handler);
   const running = run(consumer, topic, hands.handleBatch);
   // A consumer that crashes while it joins ends its run without an error.
   running.catch(signs.fail);
@@ -131,7 +132,7 @@ function watchSigns(consumer: Consumer, clock: Clock) {
 }
 
 /** The bells in the handler's hands. */
-function createHands(consumer: Consumer, handler: BellHandler) {
+function createHands(commit: CommitOffset, handler: BellHandler) {
   const calls = new Set<Promise<void>>();
   let isClosed = false;
 
@@ -152,7 +153,7 @@ function createHands(consumer: Consumer, handler: BellHandler) {
   return {
     async handleBatch(payload: EachBatchPayload): Promise<void> {
       const { batch, resolveOffset, isRunning, isStale } = payload;
-      const { topic, partition, messages } = batch;
+      const { partition, messages } = batch;
       for (let from = 0; from < messages.length; from += BELLS_PER_CHUNK) {
         if (!isRunning() || isStale() || isClosed) return;
         const chunk = messages.slice(from, from + BELLS_PER_CHUNK);
@@ -160,7 +161,7 @@ function createHands(consumer: Consumer, handler: BellHandler) {
         try {
           await handle(payload, chunk);
           resolveOffset(last);
-          await consumer.commitOffsets([{ topic, partition, offset: String(BigInt(last) + 1n) }]);
+          await commit(partition, String(BigInt(last) + 1n));
         } catch (error) {
           if (isClosed) return;
           throw error;
