@@ -20,8 +20,11 @@ export interface MembershipParts {
   clock: Clock;
 }
 
-/** Long poll. Also the longest a partition waits for its turn after kafkajs has begun a fetch without it. */
-export const FETCH_WAIT_MS = 50;
+/**
+ * Long poll: what rings ends it. So long a partition that is new to the member waits at most, where kafkajs has begun a
+ * fetch without it, and so long a stop takes; each poll costs worker and broker more than a bell.
+ */
+const FETCH_WAIT_MS = 250;
 /** A member that is silent for so long is out of its group. */
 const SESSION_MS = 10_000;
 /** A change of the group waits so long for its slowest member. */

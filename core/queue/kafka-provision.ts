@@ -3,7 +3,6 @@ import type { Admin } from "kafkajs";
 import type { Clock } from "../clock.ts";
 import type { KafkaClient } from "./kafka-client.ts";
 import { isPassing } from "./kafka-faults.ts";
-import { FETCH_WAIT_MS } from "./kafka-member.ts";
 import type { QueueNames } from "./names.ts";
 
 export interface Provision extends QueueNames {
@@ -13,6 +12,8 @@ export interface Provision extends QueueNames {
 
 const TRIES = 60;
 const TRY_WAIT_MS = 250;
+/** A member that fetches nothing waits as long before it may leave. */
+const FETCH_WAIT_MS = 50;
 
 /** Safe to repeat, also by many at once: what is there stays as it is. */
 export async function provision(
