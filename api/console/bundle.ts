@@ -5,10 +5,10 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { buildAtOnce } from "../../core/processes/build-at-once.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const ENTRY = "console/main.tsx";
@@ -86,8 +86,7 @@ function keep(path: string, bundle: KeptBundle): KeptBundle {
 }
 
 function makeBundle(): KeptBundle {
-  const { buildSync } = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
-  const { outputFiles, metafile } = buildSync({
+  const { outputFiles, metafile } = buildAtOnce({
     ...{ absWorkingDir: ROOT, entryPoints: [ENTRY], outdir: "out", write: false, metafile: true },
     ...{ bundle: true, splitting: true, minify: true, format: "esm", platform: "browser" },
     ...{ target: "es2022", jsx: "automatic", jsxImportSource: "preact", logLevel: "silent" },

@@ -5,9 +5,9 @@
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildAtOnce } from "../../../core/processes/build-at-once.ts";
 import { isOwn } from "../../../core/processes/own-folder.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -81,9 +81,8 @@ function readKept(path: string): ExecutorBundle | undefined {
 }
 
 function makeBundle(): KeptBundle {
-  const { buildSync } = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
   const build = (entry: string) =>
-    buildSync({
+    buildAtOnce({
       absWorkingDir: ROOT,
       entryPoints: [entry],
       bundle: true,
