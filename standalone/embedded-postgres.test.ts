@@ -56,6 +56,15 @@ test("a restart keeps the data, and a stop may be repeated", async (t) => {
   assert.deepEqual(await query(second.url, "SELECT name FROM errands"), [{ name: "post" }]);
 });
 
+test("the server keeps statistics of Bellhop's database alone, so that autovacuum visits no other", async (t) => {
+  const server = await start(t, { dataDir: await tempFolder(t) });
+  const visited = await query(
+    server.url,
+    "SELECT datname, pg_get_userbyid(datdba) AS owner FROM pg_stat_database JOIN pg_database USING (datname) WHERE blks_hit > 0",
+  );
+  assert.deepEqual(visited, [{ datname: "bellhop", owner: "bellhop" }]);
+});
+
 test("the server is on loopback only, durable by default, and bellhop is no superuser", async (t) => {
   const dataDir = await tempFolder(t);
   const server = await start(t, { dataDir, settings: {} });

@@ -1,9 +1,17 @@
-/** Making the data folder: in a folder beside, renamed when complete, so that a half-made one is never taken for data. */
+/**
+ * Making the data folder: in a folder beside, renamed when complete, so that a half-made one is never taken for data.
+ *
+ * Autovacuum visits each database that the server has statistics of, every 15 seconds, by a process that takes 3 to 6 ms.
+ * Of those that initdb makes it has some, and it keeps them for as long as it lives. So they are removed, and Bellhop's own
+ * database is made without a session in another one.
+ */
+import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PostgresBinaries } from "./postgres-binaries.ts";
+import { MAKE_DATABASE, MAKE_ROLE } from "./postgres-session.ts";
 import { type Launcher, launch } from "./server-account.ts";
 
 export interface InitialiseParts {
@@ -41,15 +49,22 @@ export async function initialiseFolder(parts: InitialiseParts): Promise<void> {
     ...(quick ? ["--no-sync"] : []),
   ];
   try {
-    const child = launch(launcher, binaries.initdb, args, "pipe");
-    let output = "";
-    for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding("utf8").on("data", (text: string) => (output = (output + text).slice(-4_000)));
-    }
-    const [code] = (await once(child, "close")) as [number | null];
-    if (code !== 0) throw new Error(`The embedded PostgreSQL could not be initialised:\n${output.trim()}`);
-    await rename(join(workDir, "data"), dataFolder);
+    const folder = join(workDir, "data");
+    await runToEnd(launch(launcher, binaries.initdb, args, "pipe"));
+    const alone = ["--single", "-D", folder, "-c", "exit_on_error=on", ...(quick ? ["-F"] : []), "template1"];
+    await runToEnd(launch(launcher, binaries.postgres, alone, "pipe", `${MAKE_ROLE}\n${MAKE_DATABASE}\n`));
+    await rm(join(folder, "pg_stat", "pgstat.stat"), { force: true });
+    await rename(folder, dataFolder);
   } finally {
     await rm(workDir, { recursive: true, force: true });
   }
+}
+
+async function runToEnd(child: ChildProcess): Promise<void> {
+  let output = "";
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.setEncoding("utf8").on("data", (text: string) => (output = (output + text).slice(-4_000)));
+  }
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`The embedded PostgreSQL could not be initialised:\n${output.trim()}`);
 }

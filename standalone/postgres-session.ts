@@ -4,6 +4,10 @@ import pg from "pg";
 import { isDatabaseAway } from "../core/store/database-away.ts";
 
 const INVALID_PASSWORD = "28P01";
+const NO_SUCH_DATABASE = "3D000";
+
+export const MAKE_ROLE = "CREATE ROLE bellhop LOGIN CREATEDB CREATEROLE";
+export const MAKE_DATABASE = "CREATE DATABASE bellhop OWNER bellhop";
 
 /** A machine under load may be slow to begin a session, and is asked again: it has only said that it is ready. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -36,23 +40,31 @@ export async function ensureDatabase(session: SuperuserSession, appPassword: str
   }
 }
 
+/** From within it, where it is there: autovacuum visits each database again and again in which there ever was a session. */
 async function createDatabase(
   session: SuperuserSession,
   appPassword: string,
   connectTimeoutMs: number,
 ): Promise<void> {
-  await withSuperuser(session, connectTimeoutMs, async (client) => {
+  const create = async (client: pg.Client) => {
     const role = await client.query("SELECT 1 FROM pg_roles WHERE rolname = 'bellhop'");
-    if (role.rowCount === 0) await client.query("CREATE ROLE bellhop LOGIN CREATEDB CREATEROLE");
+    if (role.rowCount === 0) await client.query(MAKE_ROLE);
     await client.query(`ALTER ROLE bellhop PASSWORD ${client.escapeLiteral(appPassword)}`);
     await client.query("GRANT pg_monitor TO bellhop");
     const database = await client.query("SELECT 1 FROM pg_database WHERE datname = 'bellhop'");
-    if (database.rowCount === 0) await client.query("CREATE DATABASE bellhop OWNER bellhop");
-  });
+    if (database.rowCount === 0) await client.query(MAKE_DATABASE);
+  };
+  try {
+    await withSuperuser(session, "bellhop", connectTimeoutMs, create);
+  } catch (error) {
+    if ((error as { code?: string }).code !== NO_SUCH_DATABASE) throw error;
+    await withSuperuser(session, "postgres", connectTimeoutMs, create);
+  }
 }
 
 async function withSuperuser<T>(
   { port, password }: SuperuserSession,
+  database: string,
   connectionTimeoutMillis: number,
   use: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
@@ -61,7 +73,7 @@ async function withSuperuser<T>(
     port,
     user: "postgres",
     password,
-    database: "postgres",
+    database,
     connectionTimeoutMillis,
     query_timeout: TIMEOUT_MS,
   });

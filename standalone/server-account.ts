@@ -183,21 +183,25 @@ async function heldCapabilities(): Promise<bigint> {
   return bits("CapPrm") & bits("CapBnd");
 }
 
-/** Always in a group of its own, with nothing of our environment, which may hold secrets. */
+/** Always in a group of its own, with nothing of our environment, which may hold secrets. `input` is all that it is told. */
 export function launch(
   launcher: Launcher,
   program: string,
   args: string[],
   output: "pipe" | number,
+  input?: string,
 ): ChildProcess {
   const [command, ...words] = [...launcher.head, program, ...args];
   const { PATH = "/usr/bin:/bin", LD_LIBRARY_PATH } = process.env;
   const env = { PATH, LC_ALL: "C", ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }) };
-  return spawn(command!, words, {
+  const child = spawn(command!, words, {
     ...launcher.ids,
     cwd: "/",
     env,
     detached: true,
-    stdio: ["ignore", output === "pipe" ? "pipe" : "ignore", output],
+    stdio: [input === undefined ? "ignore" : "pipe", output === "pipe" ? "pipe" : "ignore", output],
   });
+  // One that ends before it has read all says why by its exit.
+  child.stdin?.on("error", () => {}).end(input);
+  return child;
 }
