@@ -2,6 +2,7 @@
 import { DEFAULT_QUEUE } from "../domain/limit-keys.ts";
 import type { QueryScope } from "./database.ts";
 import { CLAIMABLE, isDue } from "./runs/claimable.ts";
+import { NEXT_INSTANT } from "./tasks/next-instant.ts";
 import { listServingWorkers, SERVING, type ServingWorker } from "./workers.ts";
 
 /** Of runs and tasks by this name: no pause holds them at that instant (SQL), so that a worker could start them. */
@@ -59,7 +60,7 @@ export async function glanceAtDemand({ pool }: QueryScope, aheadMs: number): Pro
     `task_runs_open WHERE ${CLAIMABLE} AND available_at <= ${soon}`,
     "task_runs_open WHERE state = 'running'",
     `task_runs_open WHERE state = 'scheduled' AND available_at <= ${soon}`,
-    `tasks WHERE state = 'active' AND next_run_at <= ${soon}`,
+    `(${NEXT_INSTANT}) AS next (instant) WHERE instant <= ${soon}`,
     `workers WHERE busy > 0 AND NOT draining AND lease_until > ${NOW}`,
     `waiting_callers WHERE told_until > ${NOW}`,
   ];
@@ -68,7 +69,7 @@ export async function glanceAtDemand({ pool }: QueryScope, aheadMs: number): Pro
     text: `SELECT glance.*, CASE WHEN NOT "isAny" AND NOT "hasServing" THEN
         least((SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}),
           (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled'),
-          (SELECT min(next_run_at) FROM tasks WHERE state = 'active')) END AS "nextAt"
+          (${NEXT_INSTANT})) END AS "nextAt"
       FROM (SELECT ${NOW} AS at, ${wanted.map((each) => `EXISTS (SELECT FROM ${each})`).join(" OR ")} AS "isAny",
         EXISTS (SELECT FROM workers WHERE ${SERVING}) AS "hasServing" OFFSET 0) AS glance`,
   });

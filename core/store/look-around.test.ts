@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { createTestDatabase } from "../../test/support/database.ts";
+import { glanceAtDemand } from "./demand.ts";
 import { newId } from "./ids.ts";
 import { LOOK_AHEAD_MS, lookAround } from "./look-around.ts";
 import { createTask } from "./tasks/create.ts";
@@ -58,4 +59,23 @@ test("a look tells of shares of slots, and of what an application has enqueued",
     [newId(), namespaceId],
   );
   assert.deepEqual(await look(), { ...NOTHING, hasShares: true, hasEnqueued: true });
+});
+
+test("planned while there was no task, looks do not walk all active ones later", async () => {
+  const texts: string[] = [];
+  const pool = {
+    async query({ text }: { text: string }) {
+      texts.push(text);
+      return { rows: [{}] };
+    },
+  };
+  const heard = { ...store, pool: pool as unknown as typeof store.pool };
+  await lookAround(heard);
+  await glanceAtDemand(heard, 1_000);
+  const used = [];
+  for (const text of texts) {
+    const { rows } = await store.pool.query(`EXPLAIN (COSTS off) ${text}`);
+    used.push(new Set(rows.flatMap((row) => /(?:using|on) (tasks_\w+)/.exec(row["QUERY PLAN"])?.[1] ?? [])));
+  }
+  assert.deepEqual(used, [new Set(["tasks_seeking", "tasks_due"]), new Set(["tasks_due"])]);
 });

@@ -1,8 +1,13 @@
 import { SERVER_WORD, type ServerWord } from "./contact.ts";
 import type { QueryScope } from "./database.ts";
+import { NEXT_INSTANT } from "./tasks/next-instant.ts";
+import { unindexed } from "./unindexed.ts";
 
 /** How long before its instant a task is work: a scheduler that sleeps is to wake before it is staged, whoever rang or did not. */
 export const LOOK_AHEAD_MS = 6_000;
+
+/** Not by the index of active tasks by namespace, all of which would be walked where the plan is of a time without any. */
+const IS_ACTIVE = `${unindexed("state")} = 'active'`;
 
 /**
  * Queued runs stand in two indexes: those that may be claimed, and those that wait for something. Dead letters wait for
@@ -19,9 +24,9 @@ const WORK = [
   "queues WHERE paused_until < 'infinity' AND paused_until <= statement_timestamp()",
   "expectations WHERE look_at <= statement_timestamp()",
   "task_exclusions WHERE look_at <= statement_timestamp()",
-  "tasks WHERE seek_from IS NOT NULL AND state = 'active' AND seek_tried_at IS NULL",
-  "tasks WHERE seek_from IS NOT NULL AND state = 'active' AND seek_tried_at <= statement_timestamp() - interval '1 minute'",
-  `tasks WHERE state = 'active' AND next_run_at <= statement_timestamp() + interval '${LOOK_AHEAD_MS} milliseconds'`,
+  `tasks WHERE seek_from IS NOT NULL AND ${IS_ACTIVE} AND seek_tried_at IS NULL`,
+  `tasks WHERE seek_from IS NOT NULL AND ${IS_ACTIVE} AND seek_tried_at <= statement_timestamp() - interval '1 minute'`,
+  `(${NEXT_INSTANT}) AS next (instant) WHERE instant <= statement_timestamp() + interval '${LOOK_AHEAD_MS} milliseconds'`,
 ];
 
 /** What goes on, with the database's word of when. */

@@ -5,6 +5,8 @@ import type { Store } from "./database.ts";
 import { DEMAND_BOUND } from "./demand.ts";
 import { CLAIMABLE } from "./runs/claimable.ts";
 import { isHeld } from "./runs/held.ts";
+import { NEXT_INSTANT } from "./tasks/next-instant.ts";
+import { unindexed } from "./unindexed.ts";
 import { DEAD_OPEN_ROWS, HORIZON_AGES, type HorizonAges } from "./vacuum-horizon.ts";
 
 export type OpenState = (typeof OPEN_STATES)[number];
@@ -109,8 +111,8 @@ async function readRest(
     name: "stats",
     text: `SELECT
       ${secondsSince(`SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}`)} AS "oldestDueSeconds",
-      ${secondsSince("SELECT min(next_run_at) FROM tasks WHERE state = 'active'")} AS "oldestUnstagedSeconds",
-      (SELECT count(*)::int FROM tasks WHERE seek_from IS NOT NULL AND state = 'active') AS "tasksWithoutInstant",
+      ${secondsSince(NEXT_INSTANT)} AS "oldestUnstagedSeconds",
+      (SELECT count(*)::int FROM tasks WHERE seek_from IS NOT NULL AND ${unindexed("state")} = 'active') AS "tasksWithoutInstant",
       json_build_object('live', w.live, 'draining', w.draining, 'lost', w.lost) AS workers,
       w.slots, w.busy AS "busySlots",
       ${secondsSince(`SELECT min(began) FROM (
