@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { ROLE_FLAGS } from "../core/role-flags.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -27,8 +28,7 @@ export async function startRole(
   onEntry?: (entry: LogEntry) => void,
   isExpected: (entry: LogEntry) => boolean = () => false,
 ): Promise<RoleProcess> {
-  const flags = ["--disable-warning=TimeoutNegativeWarning"];
-  const child: ChildProcess = spawn(process.execPath, [...flags, join(root, file)], {
+  const child: ChildProcess = spawn(process.execPath, [...ROLE_FLAGS, join(root, file)], {
     env,
     stdio: ["ignore", "pipe", "inherit"],
   });

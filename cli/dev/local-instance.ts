@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { ROLE_FLAGS } from "../../core/role-flags.ts";
 import { Failure, Interrupted } from "../failure.ts";
 import type { Cli } from "../session.ts";
 
@@ -81,7 +82,7 @@ function launch(
     cwd: home,
     detached: true,
     execPath: join(home, "node_modules", "node", "bin", "node"),
-    execArgv: ["--disable-warning=TimeoutNegativeWarning"],
+    execArgv: [...ROLE_FLAGS],
     env: {
       ...{ PATH, HOME, TMPDIR, LANG, TZ },
       // A worker is there before it is needed, and one is enough for one author.

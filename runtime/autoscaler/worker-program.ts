@@ -1,10 +1,11 @@
 /** What a worker's process is started with: the sources, the bundle, or a snapshot of that. */
 import { fileURLToPath } from "node:url";
+import { ROLE_FLAGS } from "../../core/role-flags.ts";
 
 const NODE_FLAGS = [
-  "--disable-warning=TimeoutNegativeWarning",
+  ...ROLE_FLAGS,
   // What a worker at work comes to by itself. Growing to it while the program is loaded takes a tenth of a start.
-  "--min-semi-space-size=16",
+  "--min-semi-space-size=8",
 ];
 
 /** The argument of a worker that is only rehearsed. */

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
+import { ROLE_FLAGS } from "../../core/role-flags.ts";
 import { chooseProgram } from "./bundled.ts";
 import { COMPILE_CACHE } from "./compile-cache.ts";
 import { guardProcess } from "./process-guard.ts";
@@ -38,7 +39,6 @@ export interface ProcessOptions {
 }
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const NODE_FLAGS = ["--disable-warning=TimeoutNegativeWarning"];
 const STOP_GRACE_MS = 10_000;
 /** For a stop whose end is judged: a busy machine may take its time. */
 export const PATIENT_STOP_MS = 120_000;
@@ -55,7 +55,7 @@ after(async () => {
 export function startProcess(file: string, options: ProcessOptions = {}): RunningProcess {
   const { env = {}, args = [], isFromSource = false } = options;
   const program = isFromSource ? file : chooseProgram(file);
-  return startCommand(file, [process.execPath, ...NODE_FLAGS, program, ...args], {
+  return startCommand(file, [process.execPath, ...ROLE_FLAGS, program, ...args], {
     ...COMPILE_CACHE,
     ...env,
   });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { request } from "undici";
+import { ROLE_FLAGS } from "../../../core/role-flags.ts";
 import { freePorts } from "../../../test/support/free-ports.ts";
 import { TICK_US, ticksByProcess } from "../../process-times.ts";
 import { openBellhop } from "../bellhop.ts";
@@ -41,11 +42,10 @@ async function openStandalone(opened: AsyncDisposableStack): Promise<IdleSystem>
   const [port] = (await freePorts(1)) as [number];
   const origin = `http://127.0.0.1:${port}`;
   return await withRoots(async () => {
-    const child = spawn(process.execPath, [join(ROOT, "standalone/main.ts")], {
+    const child = spawn(process.execPath, [...ROLE_FLAGS, join(ROOT, "standalone/main.ts")], {
       env: {
         PATH: process.env["PATH"],
         ...{ BELLHOP_DATA_DIR: dataDir, BELLHOP_API_KEY: KEY, HOST: "127.0.0.1", PORT: String(port) },
-        NODE_OPTIONS: "--disable-warning=TimeoutNegativeWarning",
       },
       stdio: ["ignore", "ignore", "inherit"],
     });

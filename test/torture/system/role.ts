@@ -5,6 +5,7 @@
  */
 import { createWriteStream } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { ROLE_FLAGS } from "../../../core/role-flags.ts";
 import { COMPILE_CACHE } from "../../support/compile-cache.ts";
 import { type RunningProcess, startCommand } from "../../support/processes.ts";
 import type { TcpProxy } from "../../support/tcp-proxy.ts";
@@ -18,10 +19,7 @@ const FILES: Record<RoleKind, string> = {
   worker: "runtime/main.ts",
 };
 /** As much memory as a small container would leave. */
-const NODE_FLAGS = [
-  ...["--disable-warning=TimeoutNegativeWarning", "--max-old-space-size=400"],
-  `--import=${INSIDE_ROLE}`,
-];
+const NODE_FLAGS = [...ROLE_FLAGS, "--max-old-space-size=400", `--import=${INSIDE_ROLE}`];
 const RESTART_MS = 300;
 const PROBE_MS = 100;
 const PROBE_TIMEOUT_MS = 2_000;
