@@ -3,6 +3,7 @@ import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
+import { collectOnceAtRest } from "../core/processes/collect-once.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
 import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
@@ -152,4 +153,7 @@ export const schedulerProgram: RoleProgram = {
   start: (env, signal) => startScheduler(env, signal),
 };
 
-if (import.meta.main) await runRole(schedulerProgram);
+if (import.meta.main) {
+  collectOnceAtRest();
+  await runRole(schedulerProgram);
+}

@@ -6,6 +6,7 @@ import { startApi } from "../api/main.ts";
 import { systemClock } from "../core/clock.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { demandFreePort } from "../core/front-door.ts";
+import { collectOnceAtRest } from "../core/processes/collect-once.ts";
 import { signalProcess } from "../core/processes/signal.ts";
 import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { migrateUp } from "../core/store/migrate.ts";
@@ -150,4 +151,7 @@ export const standaloneProgram: RoleProgram = {
   start: startStandalone,
 };
 
-if (import.meta.main) await runRole(standaloneProgram);
+if (import.meta.main) {
+  collectOnceAtRest();
+  await runRole(standaloneProgram);
+}

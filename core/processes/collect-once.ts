@@ -1,0 +1,10 @@
+/**
+ * A process that comes to rest is collected once. V8 would do it again 100 s later, for another 80 ms of a core, in case the
+ * first time has let go of more: of the 35 to 45 MB of a role that is 0.1 to 1 MB.
+ */
+import { setFlagsFromString } from "node:v8";
+
+export const COLLECT_ONCE = "--memory-reducer-gc-count=1";
+
+/** Of a role's own program: a worker from the bundle runs with the flags with which its code was compiled. */
+export const collectOnceAtRest = (): void => setFlagsFromString(COLLECT_ONCE);
