@@ -6,5 +6,5 @@ export const ROLE_FLAGS: readonly string[] = [
   "--disable-warning=TimeoutNegativeWarning",
   // V8 gives the young generation up to three times 64 MB where there is memory, and a role that is called uses them all:
   // docs/performance.md, "What executes holds".
-  "--max-semi-space-size=8",
+  "--max-semi-space-size=16",
 ];

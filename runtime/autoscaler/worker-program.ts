@@ -5,7 +5,7 @@ import { ROLE_FLAGS } from "../../core/role-flags.ts";
 const NODE_FLAGS = [
   ...ROLE_FLAGS,
   // What a worker at work comes to by itself. Growing to it while the program is loaded takes a tenth of a start.
-  "--min-semi-space-size=8",
+  "--min-semi-space-size=16",
 ];
 
 /** The argument of a worker that is only rehearsed. */
