@@ -22,6 +22,11 @@ describe("every role is started with the same flags of node", () => {
       assert.equal(scripts[name], `exec node ${FLAGS} ${program}`);
   });
 
+  test("by the command line's dev", () => {
+    const [, given = ""] = /execArgv: \[(.*)\]/.exec(readRoot("cli/dev/local-instance.ts")) ?? [];
+    assert.equal(given, ROLE_FLAGS.map((flag) => JSON.stringify(flag)).join(", "));
+  });
+
   test("in the image", () => {
     const [, options] = /^ +NODE_OPTIONS=(?:"([^"]*)")/m.exec(readRoot("Dockerfile")) ?? [];
     assert.equal(options, FLAGS);

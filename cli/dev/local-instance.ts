@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { ROLE_FLAGS } from "../../core/role-flags.ts";
 import { Failure, Interrupted } from "../failure.ts";
 import type { Cli } from "../session.ts";
 
@@ -82,7 +81,7 @@ function launch(
     cwd: home,
     detached: true,
     execPath: join(home, "node_modules", "node", "bin", "node"),
-    execArgv: [...ROLE_FLAGS],
+    execArgv: ["--disable-warning=TimeoutNegativeWarning", "--max-semi-space-size=16"],
     env: {
       ...{ PATH, HOME, TMPDIR, LANG, TZ },
       // A worker is there before it is needed, and one is enough for one author.
