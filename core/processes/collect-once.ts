@@ -6,5 +6,8 @@ import { setFlagsFromString } from "node:v8";
 
 export const COLLECT_ONCE = "--memory-reducer-gc-count=1";
 
-/** Of a role's own program: a worker from the bundle runs with the flags with which its code was compiled. */
+/**
+ * Of a role's own program: a worker from the bundle runs with the flags with which its code was compiled. V8 tells compiled
+ * code by flags: what is loaded after this is compiled anew where a process without it has kept it, and the other way round.
+ */
 export const collectOnceAtRest = (): void => setFlagsFromString(COLLECT_ONCE);

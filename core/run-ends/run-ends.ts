@@ -6,7 +6,7 @@ import type { EndedRun, EndState } from "../store/runs/end.ts";
 
 /**
  * What one consumer does with runs that ended together, by what became of them. It is told after the commit and at most
- * once: what must never be missed is written by the statement that ends the run (core/store/runs/end.ts).
+ * once: what must never be missed is written by the statement that ends the run (core/store/runs/end.ts, and for workers finish-statements.ts).
  */
 export interface EndConsumer {
   name: string;

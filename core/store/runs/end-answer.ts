@@ -22,7 +22,7 @@ interface CountedRow {
   told: EndRow[] | null;
 }
 
-/** A row for each run, or one that counts them (`COUNTED` in end.ts). */
+/** A row for each run, or one that counts them (`COUNTED` in finish-statements.ts). */
 export type EndAnswer = "each" | "counted";
 
 export interface RecordingStatement {

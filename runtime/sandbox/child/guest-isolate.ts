@@ -13,7 +13,7 @@ import {
   type GuestStopReason,
   memoryExceeded,
   outcome,
-  settled,
+  settledOutcome,
   stopped,
 } from "./guest-outcome.ts";
 import type { GuestRun } from "./guest-run.ts";
@@ -250,7 +250,7 @@ export class GuestIsolate {
   ): void => {
     if (this.current?.id !== no || this.#batch.settled) return;
     if (isUnfit === true) this.#isUnfit = this.#batch.endsIsolate = true;
-    const result = settled(String(code), String(text), Number(droppedLines), this);
+    const result = settledOutcome(String(code), String(text), Number(droppedLines), this);
     this.#alarm.clear();
     // Stopped while this was on its way: the next one has no part in that.
     if (!this.#isUnfit && this.#stopReason === undefined && this.#batch.goOn(result)) return;

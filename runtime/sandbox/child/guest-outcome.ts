@@ -25,7 +25,7 @@ export function outcome(code: GuestOutcome["code"], text: string, droppedLines =
 }
 
 /** As the guest says that its run ended. */
-export function settled(
+export function settledOutcome(
   code: string,
   text: string,
   droppedLines: number,

@@ -18,7 +18,7 @@ export class ExecutorAssignments {
   readonly #starter: ExecutorStarter;
   readonly #warmMemory: WarmMemory;
   /** Whom those serve that take new work; draining ones have left. */
-  readonly #tenants = new Map<ExecutorProcess, Tenant>();
+  readonly #served = new Map<ExecutorProcess, Tenant>();
   /** Tenants that wait for an executor, in the order they came. */
   readonly #queue = new Set<Tenant>();
 
@@ -29,37 +29,38 @@ export class ExecutorAssignments {
   }
 
   /** Undefined where it takes no new work, or has none to serve yet. */
-  tenantOf(executor: ExecutorProcess): Tenant | undefined {
-    return this.#tenants.get(executor);
+  servedBy(executor: ExecutorProcess): Tenant | undefined {
+    return this.#served.get(executor);
   }
 
   /** Whether a tenant whose own are full may have another. */
   get hasRoomForCompanions(): boolean {
     const { maxExecutors } = this.#settings;
-    if (this.#queue.size > 0 || this.#tenants.size >= maxExecutors * COMPANION_SHARE) return false;
+    if (this.#queue.size > 0 || this.#served.size >= maxExecutors * COMPANION_SHARE) return false;
+    if (!this.#starter.mayStart) return false;
     // Those that are draining hold memory, and may do so for long.
-    return this.#starter.processes.size <= maxExecutors && this.#starter.mayStart;
+    return this.#starter.processes.size <= maxExecutors;
   }
 
   /** Gives a tenant its executor, or a place in the queue for one. */
   assign(tenant: Tenant): boolean {
     const { maxExecutors } = this.#settings;
-    if (this.#tenants.size >= maxExecutors) this.#releaseIdle();
-    if (this.#tenants.size >= maxExecutors && this.#starter.mayStart) this.#drainCompanion();
-    if (this.#tenants.size >= maxExecutors || !this.#starter.mayStart) {
+    if (this.#served.size >= maxExecutors) this.#releaseIdle();
+    if (this.#served.size >= maxExecutors && this.#starter.mayStart) this.#drainCompanion();
+    if (this.#served.size >= maxExecutors || !this.#starter.mayStart) {
       this.#queue.add(tenant);
       return false;
     }
-    this.give(tenant);
+    this.giveExecutor(tenant);
     return true;
   }
 
   /** One more executor for a tenant, its first or a companion. */
-  give(tenant: Tenant): void {
+  giveExecutor(tenant: Tenant): void {
     const executor = this.#starter.take();
     executor.assignedAt = performance.now();
     tenant.executors.push(executor);
-    this.#tenants.set(executor, tenant);
+    this.#served.set(executor, tenant);
     // Warm memory is shared between namespaces.
     if (tenant.executors.length === 1) this.#warmMemory.add(executor);
     this.#queue.delete(tenant);
@@ -68,7 +69,7 @@ export class ExecutorAssignments {
   /** Ends the executor that has been idle longest, to make room. */
   #releaseIdle(): void {
     let longest: ExecutorProcess | undefined;
-    for (const [executor, { waiting }] of this.#tenants) {
+    for (const [executor, { waiting }] of this.#served) {
       if (executor.runningCount > 0 || waiting.size > 0) continue;
       if (!longest || executor.lastEndAt < longest.lastEndAt) longest = executor;
     }
@@ -79,7 +80,7 @@ export class ExecutorAssignments {
 
   /** Has a tenant that has several executors do with one fewer; what runs there goes on. */
   #drainCompanion(): void {
-    for (const [executor, tenant] of this.#tenants) {
+    for (const [executor, tenant] of this.#served) {
       if (executor === tenant.executors[0] || executor.state !== "ready") continue;
       this.unassign(executor);
       executor.drain();
@@ -89,9 +90,9 @@ export class ExecutorAssignments {
 
   /** It takes no new work any more; whom it served is answered. */
   unassign(executor: ExecutorProcess): Tenant | undefined {
-    const tenant = this.#tenants.get(executor);
+    const tenant = this.#served.get(executor);
     if (!tenant) return undefined;
-    this.#tenants.delete(executor);
+    this.#served.delete(executor);
     this.#warmMemory.remove(executor);
     const { executors } = tenant;
     const wasFirst = executors[0] === executor;

@@ -50,7 +50,7 @@ export class ExecutorPool implements Sandbox {
       onChange: (changed) => this.#onChange(changed),
       onGivenBack: (job) => this.#takeBack(job),
       onDead: (dead, gaveUp) => this.#onDead(dead, gaveUp),
-      onMayStart: () => this.#serveNext(),
+      onMayStart: () => this.#serveWaiting(),
     });
     this.#assignments = new ExecutorAssignments(settings, this.#starter, this.#warmMemory);
     // Executors do not hold the worker's event loop open; this timer does while a run is under way.
@@ -185,14 +185,14 @@ export class ExecutorPool implements Sandbox {
   #relieve(tenant: Tenant, now: number): void {
     if (this.#isClosed || tenant.waiting.size === 0) return;
     if (crowdedAt(tenant, now) <= now) {
-      if (isFull(tenant) && this.#assignments.hasRoomForCompanions) this.#assignments.give(tenant);
+      if (isFull(tenant) && this.#assignments.hasRoomForCompanions) this.#assignments.giveExecutor(tenant);
       else this.#relieveIn(tenant, CROWDED_MS);
     }
     this.#pump(tenant);
   }
 
   #onReady(executor: ExecutorProcess): void {
-    const tenant = this.#assignments.tenantOf(executor);
+    const tenant = this.#assignments.servedBy(executor);
     if (!tenant) return;
     // Others may have come to wait for one.
     if (executor !== tenant.executors[0]) this.#onChange(executor);
@@ -211,18 +211,18 @@ export class ExecutorPool implements Sandbox {
   }
 
   #onChange(executor: ExecutorProcess): void {
-    const tenant = this.#assignments.tenantOf(executor);
+    const tenant = this.#assignments.servedBy(executor);
     if (!tenant) return;
     if (executor.state === "ready" && this.#assignments.mustMakeRoom(executor, tenant)) executor.drain();
     if (executor.state === "draining" || executor.state === "dead") {
       this.#assignments.unassign(executor);
-      this.#serveNext();
+      this.#serveWaiting();
     }
     this.#pumpSoon(tenant);
   }
 
-  /** Whoever waits for an executor, as far as there are any. */
-  #serveNext(): void {
+  /** Tenants that wait for an executor, as far as executors are free. */
+  #serveWaiting(): void {
     this.#assignments.serveQueue((tenant) => this.#pump(tenant));
   }
 
@@ -235,7 +235,7 @@ export class ExecutorPool implements Sandbox {
       this.#failWaiting(tenant, failed("executor_unavailable", message, { retryable: true }));
     }
     if (tenant) this.#pump(tenant);
-    this.#serveNext();
+    this.#serveWaiting();
   }
 
   #failWaiting(tenant: Tenant, outcome: AttemptOutcome): void {
