@@ -6,9 +6,8 @@ import { OIDC_SETTINGS, toOidcConfig } from "../core/config/oidc.ts";
 import { isSetToNone, readSettings, type SettingName, type Settings } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { LazyAbort } from "../core/lazy-abort.ts";
-import { collectOnceAtRest } from "../core/processes/collect-once.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
-import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runProgram } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { trueTime, type VirtualTime } from "../core/schedule-time.ts";
 import { createCompletionTokens } from "../core/secrets/completion-tokens.ts";
@@ -277,7 +276,4 @@ export const apiProgram: RoleProgram = {
   start: (env, signal) => startApi(env, signal),
 };
 
-if (import.meta.main) {
-  collectOnceAtRest();
-  await runRole(apiProgram);
-}
+if (import.meta.main) await runProgram(apiProgram);

@@ -6,9 +6,8 @@ import { startApi } from "../api/main.ts";
 import { systemClock } from "../core/clock.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { demandFreePort } from "../core/front-door.ts";
-import { collectOnceAtRest } from "../core/processes/collect-once.ts";
 import { signalProcess } from "../core/processes/signal.ts";
-import { type Role, type RoleProgram, runRole } from "../core/role.ts";
+import { type Role, type RoleProgram, runProgram } from "../core/role.ts";
 import { migrateUp } from "../core/store/migrate.ts";
 import { createSignInCode } from "../core/store/sign-in-codes.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -151,7 +150,4 @@ export const standaloneProgram: RoleProgram = {
   start: startStandalone,
 };
 
-if (import.meta.main) {
-  collectOnceAtRest();
-  await runRole(standaloneProgram);
-}
+if (import.meta.main) await runProgram(standaloneProgram);

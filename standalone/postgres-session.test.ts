@@ -31,7 +31,7 @@ async function startSlowWay(t: TestContext, port: number, kept: number) {
   return way;
 }
 
-test("a server that is slow to begin a session is asked again", async (t) => {
+test("a server that is slow to begin a session is asked again, and a database that is missing is made", async (t) => {
   const dataDir = await mkdtemp(join(tmpdir(), "bellhop-pg-"));
   t.after(() => rm(dataDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
   const server = await startEmbeddedPostgres({ dataDir, settings: { fsync: "off", shared_buffers: "16MB" } });
@@ -42,9 +42,18 @@ test("a server that is slow to begin a session is asked again", async (t) => {
   await ensureDatabase({ port: way.port, password, connectTimeoutMs: 1_000 }, "changed");
   assert.ok(way.connections > 2);
   const url = Object.assign(new URL(server.url), { password: "changed" }).href;
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.end();
+  const reach = async (connectionString: string, text: string) => {
+    const client = new pg.Client({ connectionString });
+    await client.connect();
+    await client.query(text).finally(() => client.end());
+  };
+  await reach(url, "SELECT 1");
+
+  // As an earlier release left its data where it was killed at its first start.
+  const admin = `postgres://postgres:${password}@127.0.0.1:${server.port}/postgres`;
+  await reach(admin, "DROP DATABASE bellhop WITH (FORCE)");
+  await ensureDatabase({ port: server.port, password }, "changed");
+  await reach(url, "SELECT 1");
 
   const never = await startSlowWay(t, server.port, 1_000);
   const given = { port: never.port, password, connectTimeoutMs: 50, timeoutMs: 500 };

@@ -1,7 +1,10 @@
 /** Commits of a group's member, one at a time: partitions that are dealt with while one is under way share the next. */
 import type { Consumer } from "kafkajs";
 
-/** The next offset of a partition. Resolves once it is committed; rejects as the commit that it is in. */
+/**
+ * The next offset of a partition. Resolves once it is committed; rejects as the commit that it is in. Once its
+ * member leaves, kafkajs sends no more: bells whose commits wait come again, to another member.
+ */
 export type CommitOffset = (partition: number, offset: string) => Promise<void>;
 
 export function createCommits(consumer: Pick<Consumer, "commitOffsets">, topic: string): CommitOffset {

@@ -139,9 +139,7 @@ function createHands(commit: CommitOffset, handler: BellHandler) {
   const calls = new Set<Promise<void>>();
   let isClosed = false;
 
-  async function handle(payload: EachBatchPayload, bells: EachBatchPayload["batch"]["messages"]) {
-    // While all slots are taken the call waits: heartbeats keep the partition meanwhile.
-    const beating = setInterval(() => void payload.heartbeat().catch(() => undefined), HEARTBEAT_MS / 2);
+  async function handle(bells: EachBatchPayload["batch"]["messages"]) {
     // What is no bell is skipped, for it would block the partition for ever.
     const call = handler.onBells(bells.flatMap(({ value }) => parseBell(value) ?? []));
     calls.add(call);
@@ -149,25 +147,28 @@ function createHands(commit: CommitOffset, handler: BellHandler) {
       await call;
     } finally {
       calls.delete(call);
-      clearInterval(beating);
     }
   }
 
   return {
     async handleBatch(payload: EachBatchPayload): Promise<void> {
-      const { batch, resolveOffset, isRunning, isStale } = payload;
+      const { batch, resolveOffset, heartbeat, isRunning, isStale } = payload;
       const { partition, messages } = batch;
       for (let from = 0; from < messages.length; from += BELLS_PER_CHUNK) {
         if (!isRunning() || isStale() || isClosed) return;
         const chunk = messages.slice(from, from + BELLS_PER_CHUNK);
         const last = chunk.at(-1)!.offset;
+        // While all slots are taken the call waits, and then the commit: heartbeats keep the partition meanwhile.
+        const beating = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_MS / 2);
         try {
-          await handle(payload, chunk);
+          await handle(chunk);
           resolveOffset(last);
           await commit(partition, String(BigInt(last) + 1n));
         } catch (error) {
           if (isClosed) return;
           throw error;
+        } finally {
+          clearInterval(beating);
         }
       }
     },

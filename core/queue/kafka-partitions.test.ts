@@ -1,15 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Partitioners } from "kafkajs";
 import { newId } from "../store/ids.ts";
-import { partitionByRun } from "./kafka-partitions.ts";
+import { createPartitioner } from "./kafka-partitions.ts";
 
-function partitionOf(key: string, partitions: number): number {
+const [choosePartition, hashKey] = [createPartitioner("dead-letters")(), Partitioners.DefaultPartitioner()];
+
+function describeMessage(topic: string, key: string, partitions: number) {
   const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
     ...{ partitionId, leader: 1, partitionErrorCode: 0 },
     ...{ replicas: [1], isr: [1] },
   }));
-  return partitionByRun()({ topic: "runs", partitionMetadata, message: { key, value: "" } });
+  return { topic, partitionMetadata, message: { key, value: "" } };
 }
+
+const partitionOf = (key: string, partitions: number) =>
+  choosePartition(describeMessage("runs", key, partitions));
+
+test("dead letters are where every client of Kafka would send them", () => {
+  for (let made = 0; made < 20; made += 1) {
+    const letter = describeMessage("dead-letters", newId(), 12);
+    assert.equal(choosePartition(letter), hashKey(letter));
+  }
+});
 
 test("ids of one moment spread over all partitions", () => {
   const counts = new Array<number>(12).fill(0);

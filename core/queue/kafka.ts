@@ -5,7 +5,7 @@ import { toBellText } from "./bell.ts";
 import { type KafkaClientSettings, openKafkaClient } from "./kafka-client.ts";
 import { isTopicGone } from "./kafka-faults.ts";
 import { joinGroup } from "./kafka-member.ts";
-import { partitionByRun } from "./kafka-partitions.ts";
+import { createPartitioner } from "./kafka-partitions.ts";
 import { stopIdlePolling } from "./kafka-polling.ts";
 import { provision } from "./kafka-provision.ts";
 import type { ConnectedQueue } from "./late-transport.ts";
@@ -29,7 +29,7 @@ export async function connectKafka(settings: KafkaSettings): Promise<ConnectedQu
   const admin = client.kafka.admin();
   const producer = client.kafka.producer({
     allowAutoTopicCreation: false,
-    createPartitioner: partitionByRun,
+    createPartitioner: createPartitioner(names.topics["dead-letters"]),
     retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 4 },
   });
   const close = () => client.close(() => Promise.allSettled([producer.disconnect(), admin.disconnect()]));
@@ -40,7 +40,9 @@ export async function connectKafka(settings: KafkaSettings): Promise<ConnectedQu
   /** Whether topics may have gone since they were seen. */
   let isStale = false;
   try {
-    await stopIdlePolling(client.kafka);
+    await stopIdlePolling(client.kafka).catch((error: unknown) =>
+      settings.onError("connections at rest look for requests every millisecond", error),
+    );
     await ensureProvision();
     await Promise.all([admin.connect(), producer.connect()]);
   } catch (error) {

@@ -2,7 +2,7 @@
 import { DEFAULT_QUEUE } from "../domain/limit-keys.ts";
 import type { QueryScope } from "./database.ts";
 import { CLAIMABLE, isDue } from "./runs/claimable.ts";
-import { NEXT_INSTANT } from "./tasks/next-instant.ts";
+import { nextInstant } from "./tasks/next-instant.ts";
 import { listServingWorkers, SERVING, type ServingWorker } from "./workers.ts";
 
 /** Of runs and tasks by this name: no pause holds them at that instant (SQL), so that a worker could start them. */
@@ -15,15 +15,14 @@ const isUnpaused = (
 const NOW = "statement_timestamp()";
 const SOON = `${NOW} + $1::int * interval '1 millisecond'`;
 
-/** A worker that takes nothing more finishes what it has: neither that nor its slots want another worker. A lost one has nothing. */
-const DRAINING = `SELECT id FROM workers WHERE draining AND lease_until > ${NOW}`;
+/** Without draining workers: the last word of one may tell of a run that ended before it, and nobody tells otherwise. */
 const BUSY_SLOTS = `SELECT coalesce(sum(busy), 0)::int FROM workers WHERE NOT draining AND lease_until > ${NOW}`;
 
 /** Each count stops at `DEMAND_BOUND`: a backlog of millions is told as that many, at the same cost. */
 export interface Demand {
   /** Queued and due, without those that wait for a permit of a limit or the end of a pause: workers would not help them. */
   dueRuns: number;
-  /** Running, by their rows, but for those of draining workers. */
+  /** Running, by their rows: also in draining workers, which may give them back. */
   runningRuns: number;
   /** Slots that are taken in workers whose lease stands and that don't drain: also by direct calls, which are rows only when they last. */
   busySlots: number;
@@ -60,7 +59,7 @@ export async function glanceAtDemand({ pool }: QueryScope, aheadMs: number): Pro
     `task_runs_open WHERE ${CLAIMABLE} AND available_at <= ${soon}`,
     "task_runs_open WHERE state = 'running'",
     `task_runs_open WHERE state = 'scheduled' AND available_at <= ${soon}`,
-    `(${NEXT_INSTANT}) AS next (instant) WHERE instant <= ${soon}`,
+    `(${nextInstant(soon)}) AS next (instant) WHERE instant IS NOT NULL`,
     `workers WHERE busy > 0 AND NOT draining AND lease_until > ${NOW}`,
     `waiting_callers WHERE told_until > ${NOW}`,
   ];
@@ -69,7 +68,7 @@ export async function glanceAtDemand({ pool }: QueryScope, aheadMs: number): Pro
     text: `SELECT glance.*, CASE WHEN NOT "isAny" AND NOT "hasServing" THEN
         least((SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}),
           (SELECT min(available_at) FROM task_runs_open WHERE state = 'scheduled'),
-          (${NEXT_INSTANT})) END AS "nextAt"
+          (${nextInstant()})) END AS "nextAt"
       FROM (SELECT ${NOW} AS at, ${wanted.map((each) => `EXISTS (SELECT FROM ${each})`).join(" OR ")} AS "isAny",
         EXISTS (SELECT FROM workers WHERE ${SERVING}) AS "hasServing" OFFSET 0) AS glance`,
   });
@@ -111,8 +110,8 @@ async function countDemand({ pool }: QueryScope, aheadMs: number): Promise<Deman
     text: `SELECT
         (SELECT count(*)::int FROM (SELECT FROM task_runs_open r WHERE ${CLAIMABLE} AND ${isDue()}
           AND ${isUnpaused("r", NOW)} LIMIT $2) AS due) AS "dueRuns",
-        (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running'
-          AND worker_id <> ALL (ARRAY(${DRAINING})) LIMIT $2) AS running) AS "runningRuns",
+        (SELECT count(*)::int FROM (SELECT FROM task_runs_open WHERE state = 'running' LIMIT $2) AS running)
+          AS "runningRuns",
         (${BUSY_SLOTS}) AS "busySlots",
         (${BUSY_SLOTS} AND receive = 'long-runs') AS "busyLongSlots",
         (SELECT coalesce(sum(callers), 0)::int FROM waiting_callers WHERE told_until > statement_timestamp())

@@ -1,6 +1,6 @@
 import { SERVER_WORD, type ServerWord } from "./contact.ts";
 import type { QueryScope } from "./database.ts";
-import { NEXT_INSTANT } from "./tasks/next-instant.ts";
+import { nextInstant } from "./tasks/next-instant.ts";
 import { unindexed } from "./unindexed.ts";
 
 /** How long before its instant a task is work: a scheduler that sleeps is to wake before it is staged, whoever rang or did not. */
@@ -26,7 +26,7 @@ const WORK = [
   "task_exclusions WHERE look_at <= statement_timestamp()",
   `tasks WHERE seek_from IS NOT NULL AND ${IS_ACTIVE} AND seek_tried_at IS NULL`,
   `tasks WHERE seek_from IS NOT NULL AND ${IS_ACTIVE} AND seek_tried_at <= statement_timestamp() - interval '1 minute'`,
-  `(${NEXT_INSTANT}) AS next (instant) WHERE instant <= statement_timestamp() + interval '${LOOK_AHEAD_MS} milliseconds'`,
+  `(${nextInstant(`statement_timestamp() + interval '${LOOK_AHEAD_MS} milliseconds'`)}) AS next (instant) WHERE instant IS NOT NULL`,
 ];
 
 /** What goes on, with the database's word of when. */

@@ -5,7 +5,7 @@ import type { Store } from "./database.ts";
 import { DEMAND_BOUND } from "./demand.ts";
 import { CLAIMABLE } from "./runs/claimable.ts";
 import { isHeld } from "./runs/held.ts";
-import { NEXT_INSTANT } from "./tasks/next-instant.ts";
+import { nextInstant } from "./tasks/next-instant.ts";
 import { unindexed } from "./unindexed.ts";
 import { DEAD_OPEN_ROWS, HORIZON_AGES, type HorizonAges } from "./vacuum-horizon.ts";
 
@@ -111,7 +111,7 @@ async function readRest(
     name: "stats",
     text: `SELECT
       ${secondsSince(`SELECT min(available_at) FROM task_runs_open WHERE ${CLAIMABLE}`)} AS "oldestDueSeconds",
-      ${secondsSince(NEXT_INSTANT)} AS "oldestUnstagedSeconds",
+      ${secondsSince(nextInstant())} AS "oldestUnstagedSeconds",
       (SELECT count(*)::int FROM tasks WHERE seek_from IS NOT NULL AND ${unindexed("state")} = 'active') AS "tasksWithoutInstant",
       json_build_object('live', w.live, 'draining', w.draining, 'lost', w.lost) AS workers,
       w.slots, w.busy AS "busySlots",
