@@ -27,6 +27,13 @@ test("a connection that breaks while it is lent out is reported, and ends nothin
   await store.close();
 });
 
+test("a store that is closed closes its pool, whatever was sent there", async () => {
+  const { store } = open();
+  await store.pool.query("SELECT");
+  await store.close();
+  assert.deepEqual([store.pool.ended, store.pool.totalCount], [true, 0]);
+});
+
 test("a connection whose statement was refused for what it holds is kept, another's is not", async () => {
   const { store } = open();
   const pool = store.plannedPool;
