@@ -3,13 +3,13 @@ import { beforeEach, test } from "node:test";
 import { sql } from "kysely";
 import type pg from "pg";
 import { createTestDatabase } from "../../../test/support/database.ts";
-import type { Store } from "../database.ts";
+import { openStore, type Store } from "../database.ts";
 import { makeWorker, queueRun } from "../testing/samples.ts";
-import { openTestStore, until } from "../testing/test-store.ts";
+import { openTestStore, until, untilBlocked } from "../testing/test-store.ts";
 import { claimDueRuns } from "./claim.ts";
 import { findFloor, noteFloor, noteFullSearch, noteShortSearch, restAfterLook } from "./search-floor.ts";
 
-const { store, db, newNamespace, clear } = await openTestStore(createTestDatabase);
+const { store, db, url, newNamespace, clear } = await openTestStore(createTestDatabase);
 beforeEach(clear);
 
 const HOUR_MS = 3_600_000;
@@ -95,7 +95,9 @@ test("where the floor is found quickly searches are full, and it is looked for e
   assert.equal(values.length, 3, "a slow look is followed by another at once, a quick one is not");
 });
 
-test("a floor is raised five times a second, and no rest is longer for that", async () => {
+const turn = () => new Promise(setImmediate);
+
+test("a floor is raised five times a second, beside a search that begins at the last one, and no rest is longer for that", async () => {
   const { crowded, values, at } = answering([
     [{ instant: "2026-01-01", tookMs: 20 }],
     [{ instant: "2026-01-01", tookMs: 20 }],
@@ -104,10 +106,98 @@ test("a floor is raised five times a second, and no rest is longer for that", as
   noteFullSearch(crowded, true);
   assert.deepEqual([await at(0), await at(0)], [undefined, "2026-01-01"]);
   assert.equal(await at(199), "2026-01-01");
-  assert.deepEqual([await at(200), await at(399)], ["2026-01-02", "2026-01-02"]);
+  assert.equal(await at(200), "2026-01-01");
+  await turn();
+  assert.deepEqual([await at(201), await at(399)], ["2026-01-02", "2026-01-02"]);
   assert.equal(await at(2_000), "2026-01-03", "from the beginning");
   assert.deepEqual(values, [[500], [500], [500, "2026-01-01"], [500]]);
-  assert.equal(await at(2_200), undefined, "vacuum has been there");
+  assert.equal(await at(2_200), "2026-01-03");
+  await turn();
+  assert.equal(await at(2_201), undefined, "vacuum has been there");
+});
+
+/** A store with a floor whose looks are answered by the test. */
+function holdingLooks() {
+  const looks: PromiseWithResolvers<{ rows: { instant: string; tookMs: number }[] }>[] = [];
+  const query = () => {
+    const look = Promise.withResolvers<{ rows: { instant: string; tookMs: number }[] }>();
+    looks.push(look);
+    return look.promise;
+  };
+  const crowded = { pool: Object.assign(Object.create(store.pool) as pg.Pool, { query }) as Store["pool"] };
+  const floor = { instant: "2026-01-01", untilMs: 3_000, shortUntilMs: 1_000, raiseAtMs: 0, wasSlow: true };
+  noteFloor(crowded, floor);
+  return { crowded, looks, at: (nowMs: number) => findFloor(crowded, 0, () => nowMs) };
+}
+
+test("one look at a time raises a floor, and one that fails changes nothing until the next", async () => {
+  const { looks, at } = holdingLooks();
+  assert.deepEqual([await at(0), await at(200), await at(400)], ["2026-01-01", "2026-01-01", "2026-01-01"]);
+  assert.equal(looks.length, 1);
+  looks[0]!.reject(new Error("connection refused"));
+  await turn();
+  assert.deepEqual([await at(199), looks.length], ["2026-01-01", 1], "a fifth of a second later");
+  assert.deepEqual([await at(200), looks.length], ["2026-01-01", 2]);
+  looks[1]!.resolve({ rows: [{ instant: "2026-01-02", tookMs: 1 }] });
+  await turn();
+  assert.equal(await at(399), "2026-01-02");
+});
+
+test("a floor that was looked for meanwhile is not raised by what is known of the one before", async () => {
+  for (const late of [[{ instant: "2026-01-02", tookMs: 1 }], []]) {
+    const { crowded, looks, at } = holdingLooks();
+    assert.equal(await at(0), "2026-01-01");
+    noteShortSearch(crowded);
+    const lookedFor = at(1_000);
+    looks[1]!.resolve({ rows: [{ instant: "2026-01-01", tookMs: 20 }] });
+    assert.equal(await lookedFor, "2026-01-01");
+    looks[0]!.resolve({ rows: late });
+    await turn();
+    assert.deepEqual([await at(1_001), looks.length], ["2026-01-01", 2]);
+  }
+});
+
+test("a search that found too little has its floor looked for as soon while that is raised", async () => {
+  const { crowded, looks, at } = holdingLooks();
+  assert.equal(await at(0), "2026-01-01");
+  noteShortSearch(crowded);
+  looks[0]!.resolve({ rows: [{ instant: "2026-01-02", tookMs: 1 }] });
+  await turn();
+  assert.equal(await at(199), "2026-01-02");
+  const lookedFor = at(1_000);
+  looks[1]!.resolve({ rows: [] });
+  assert.equal(await lookedFor, undefined);
+});
+
+test("a store that is closed waits for the look that raises its floor", async () => {
+  const closing = openStore({
+    ...{ databaseUrl: url, applicationName: "bellhop-test", maxConnections: 1, onError: () => {} },
+  });
+  let isClosed = false;
+  const holder = await store.pool.connect();
+  try {
+    await holder.query("BEGIN");
+    await holder.query("LOCK TABLE task_runs_open");
+    const floor = ago(HOUR_MS);
+    noteFloor(closing, {
+      instant: floor,
+      untilMs: FOREVER,
+      shortUntilMs: FOREVER,
+      raiseAtMs: 0,
+      wasSlow: true,
+    });
+    assert.equal(await findFloor(closing, 0, () => 0), floor);
+    await untilBlocked(store);
+    const closed = closing.close().then(() => {
+      isClosed = true;
+    });
+    await sql`SELECT 1`.execute(db);
+    assert.equal(isClosed, false);
+    await holder.query("COMMIT");
+    await closed;
+  } finally {
+    holder.release(true);
+  }
 });
 
 test("a search from a floor that finds too little has the store look for an earlier one soon", async () => {
@@ -168,6 +258,8 @@ test("where dead rows are many the floor is the oldest run that may be claimed, 
     raiseAtMs: 0,
     wasSlow: true,
   });
-  const raised = await findFloor(watched, 0, () => 0);
-  assert.equal(new Date(raised!).toISOString(), above, "the oldest from the last floor on");
+  queries.length = 0;
+  await findFloor(watched, 0, () => 0);
+  const [raised] = await until(async () => queries.pop());
+  assert.equal(new Date(raised!.instant).toISOString(), above, "the oldest from the last floor on");
 });

@@ -4,7 +4,7 @@
  * each index, and every search would walk past all of them. So a store whose full search met many dead rows looks for its
  * floor, the instant of the oldest run that may be claimed, and where two looks in a row walked far, searches from there.
  * What is claimed meanwhile leaves its entries above the floor, so it is raised five times a second, by a look that begins
- * at the last one. From the beginning it is looked for again after a rest in proportion to what that took, and sooner where
+ * at the last one and goes on beside the search: who searches from a lower floor walks further and finds the same. From the beginning it is looked for again after a rest in proportion to what that took, and sooner where
  * a search found too little. A run that becomes claimable with an earlier instant meanwhile (staged late, or given a permit
  * for which it had waited) is found after that rest.
  *
@@ -53,7 +53,7 @@ export interface Floor {
   untilMs: number;
   /** The same after a search that found too little. */
   shortUntilMs: number;
-  /** It is raised by the first search from then on. */
+  /** It is raised beside the first search from then on. */
   raiseAtMs: number;
   /** Of a floor that is to be looked for: the last look walked far. One alone may have waited for a processor. */
   wasSlow: boolean;
@@ -67,10 +67,13 @@ const TO_BE_LOOKED_FOR: Floor = {
 export const restAfterLook = (tookMs: number, { ofLook, mostMs } = LONG_REST): number =>
   Math.min(ofLook * tookMs, mostMs);
 
+/** One that was looked for anew is another object; what is noted of one, or raises it, changes it. */
 const floors = new WeakMap<Store["pool"], Floor>();
+/** Pools that are asked where a floor may be raised to. */
+const raising = new WeakSet<Store["pool"]>();
 
 export function noteFloor({ pool }: Pick<Store, "pool">, floor: Floor): void {
-  floors.set(pool, floor);
+  floors.set(pool, { ...floor });
 }
 
 /**
@@ -87,7 +90,12 @@ export async function findFloor(
   const leastAgeMs = Math.max(overdueMs, 0) + COMMIT_MS;
   const nowMs = now();
   if (nowMs >= floor.untilMs) return await lookForFloor(store, leastAgeMs, nowMs, floor);
-  return nowMs < floor.raiseAtMs ? floor.instant : await raiseFloor(store, leastAgeMs, nowMs, floor);
+  if (nowMs >= floor.raiseAtMs && !raising.has(store.pool)) {
+    floor.raiseAtMs = nowMs + RAISE_AFTER_MS;
+    // Where it fails the floor stays where it is until the next one.
+    raiseFloor(store, leastAgeMs, floor).catch(() => {});
+  }
+  return floor.instant;
 }
 
 async function lookForFloor(
@@ -119,20 +127,21 @@ async function lookForFloor(
   return instant;
 }
 
-async function raiseFloor(
-  store: Pick<Store, "pool">,
-  leastAgeMs: number,
-  nowMs: number,
-  floor: Floor,
-): Promise<string | undefined> {
-  const { rows } = await store.pool.query<{ instant: string }>({
-    ...RAISE_FLOOR,
-    values: [leastAgeMs, floor.instant],
-  });
-  const instant = rows[0]?.instant;
-  if (instant === undefined) floors.delete(store.pool);
-  else noteFloor(store, { ...floor, instant, raiseAtMs: nowMs + RAISE_AFTER_MS });
-  return instant;
+async function raiseFloor(store: Pick<Store, "pool">, leastAgeMs: number, floor: Floor): Promise<void> {
+  const { pool } = store;
+  raising.add(pool);
+  try {
+    const { rows } = await pool.query<{ instant: string }>({
+      ...RAISE_FLOOR,
+      values: [leastAgeMs, floor.instant],
+    });
+    // One that was looked for meanwhile knows of more.
+    if (floors.get(pool) !== floor) return;
+    if (rows[0]) floor.instant = rows[0].instant;
+    else floors.delete(pool);
+  } finally {
+    raising.delete(pool);
+  }
 }
 
 /** A full search has ended. `isCrowded` is its `IS_CROWDED`. */
@@ -144,5 +153,5 @@ export function noteFullSearch(store: Pick<Store, "pool">, isCrowded: boolean): 
 export function noteShortSearch(store: Pick<Store, "pool">): void {
   const floor = floors.get(store.pool);
   if (floor?.instant === undefined) return;
-  noteFloor(store, { ...floor, untilMs: Math.min(floor.untilMs, floor.shortUntilMs) });
+  floor.untilMs = Math.min(floor.untilMs, floor.shortUntilMs);
 }
