@@ -444,6 +444,13 @@ const CASES: Record<string, { use(store: Store): Promise<unknown>; index?: strin
     use: (s) => finishAttempts(s, id, [finished(run, id, { state: "succeeded", result: 1 })]),
     index: "task_runs_open_pkey",
   },
+  "finish for good, with lines": {
+    use: (s) =>
+      finishAttempts(s, id, [
+        finished(run, id, { state: "succeeded", result: 1 }, [line("one"), line("two")]),
+      ]),
+    index: "task_runs_open_pkey",
+  },
   "finish for good, of runs with limits": {
     use: (s) =>
       finishAttempts(s, id, [
@@ -704,6 +711,20 @@ test("a list of runs plans for no day that is yet to come", async () => {
       .flatMap((node) => node["Relation Name"] ?? []);
     assert.ok(tables.includes(TODAY), `${JSON.stringify(filter)}: ${tables.join(", ")}`);
     assert.ok(!tables.includes(`task_runs_${inThreeDays}`), JSON.stringify(filter));
+  }
+});
+
+test("lines find their attempts by a hash, however few of both are expected", async () => {
+  const ended = finished(run, id, { state: "succeeded", result: 1 }, [line("one"), line("two")]);
+  const attempts = [
+    ...[ended, { ...ended, holdsPermits: true }, { ...ended, hasCallbacks: true }],
+    finished(run, id, retryAfter(1_000), [line("one")]),
+  ];
+  for (const attempt of attempts) {
+    const statements = await record((s) => finishAttempts(s, id, [attempt]));
+    const [recording] = statements.filter(({ text }) => text.includes("JOIN lines"));
+    const types = (await explain(recording!)).map((node) => node["Node Type"]);
+    assert.ok(types.includes("Hash Join"), types.join(", "));
   }
 });
 

@@ -2,7 +2,7 @@
 import type { RecordingStatement } from "./end-answer.ts";
 import { ANSWERED, FENCED } from "./finish-statements.ts";
 import { VERDICTS } from "./verdicts.ts";
-import { writeLines } from "./write-lines.ts";
+import { writeLinesOfVerdicts } from "./write-lines.ts";
 
 /** Of runs that nobody has asked to stop: those end as cancelled instead. */
 export const DEFER: RecordingStatement = {
@@ -13,8 +13,8 @@ export const DEFER: RecordingStatement = {
     UPDATE task_runs_open r SET state = 'deferred', complete_by = v.available_at
     FROM verdicts v WHERE ${FENCED} AND r.cancel_requested_at IS NULL
     RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at, r.namespace_id, r.function_id, r.revision_id,
-      v.record, v.lines
-  ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })}
+      v.record, v.verdict_no
+  ), ${writeLinesOfVerdicts("kept", { attempt: "(s.record ->> 'attempt')::int" })}
   SELECT ${ANSWERED} FROM kept`,
   answers: "each",
 };

@@ -22,7 +22,7 @@ import { recountReturned } from "../limits/recount-permits.ts";
 import { type FinishReport, finishAttempts, toEndedRun } from "./finish.ts";
 import { type FinishedAttempt, toVerdictRow } from "./finished-attempt.ts";
 import { DIRECT_RUNS, INSERT_ENDED, INSERT_RESERVED, INSERT_SHOWN } from "./insert.ts";
-import { writeLines } from "./write-lines.ts";
+import { writeOwnLines } from "./write-lines.ts";
 
 export interface DirectRun {
   id: string;
@@ -177,7 +177,7 @@ const FENCE_ENDED = `ended AS MATERIALIZED (SELECT * FROM ${DIRECT_RUNS}), fence
 /** Writes those of the runs $2 whose ids nobody has taken, as the writer $3, with their lines; $4 are long inputs of them. */
 export const WRITE_ENDED = `
   WITH ${FENCE_ENDED}, made AS (${INSERT_ENDED} RETURNING id, namespace_id, function_id, revision_id, attempt, started_at),
-  told AS (SELECT m.*, e.lines FROM made m JOIN ended e ON e.id = m.id WHERE e.lines IS NOT NULL), ${writeLines("told")}
+  told AS (SELECT m.*, e.lines FROM made m JOIN ended e ON e.id = m.id WHERE e.lines IS NOT NULL), ${writeOwnLines("told")}
   SELECT id FROM made`;
 
 /** The same of runs without lines: of one run, an eighth of the statement was to get ready for what it does not log. */

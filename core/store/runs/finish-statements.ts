@@ -8,7 +8,7 @@ import type { RecordingStatement } from "./end-answer.ts";
 import { type EndColumns, KEPT_INPUT, moveEnded } from "./final-row.ts";
 import { recordInRowTime } from "./row-time.ts";
 import { VERDICTS } from "./verdicts.ts";
-import { writeLines } from "./write-lines.ts";
+import { writeLinesOfVerdicts } from "./write-lines.ts";
 
 export const FENCED = `${byIndex("r.id", "v.id")} AND r.worker_id = coalesce(v.worker_id, $1) AND r.claim_no = v.claim_no
   AND ${unindexed("r.state")} = 'running'`;
@@ -29,7 +29,7 @@ const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedA
   gone AS (
     DELETE FROM task_runs_open r USING verdicts v WHERE ${FENCED}
     RETURNING r.*, v.state AS end_state, v.revision_id AS end_revision_id, v.result AS end_result,
-      v.error AS end_error, v.input AS end_input, v.lines, ${RECORD} AS end_record
+      v.error AS end_error, v.input AS end_input, v.verdict_no, ${RECORD} AS end_record
   ),
   moved AS (${moveEnded({
     state: "g.end_state",
@@ -41,7 +41,7 @@ const moveTerminal = (rest: string, own: Pick<EndColumns, "attempts" | "startedA
     input: `CASE WHEN g.end_record ? 'input' THEN g.end_input ELSE ${KEPT_INPUT} END`,
     ...own,
   })}
-  ), ${writeLines("gone", { revisionId: "s.end_revision_id" })} ${rest}`;
+  ), ${writeLinesOfVerdicts("gone", { revisionId: "s.end_revision_id" })} ${rest}`;
 
 /**
  * One row for all: how many there are, and `told` those of which there is more to say. Where fewer are there than were
@@ -111,8 +111,8 @@ const keepOpen = (rest: string) => `
     WHERE ${FENCED} AND NOT (v.state = 'scheduled' AND r.cancel_requested_at IS NOT NULL)
     RETURNING r.id, v.claim_no, r.awaited, r.permits, r.started_at, r.namespace_id, r.task_id, r.function_id, r.revision_id,
       r.type, r.trigger, r.attempt, r.scheduled_for, r.replay_of, r.callback_of, r.on_end, r.started_xid,
-      r.claim_no AS kept_claim_no, v.record, v.lines, v.state AS end_state, v.error AS end_error
-  ), ${writeLines("kept", { attempt: "(s.record ->> 'attempt')::int" })}, ${tellDead("kept")} ${rest}
+      r.claim_no AS kept_claim_no, v.record, v.verdict_no, v.state AS end_state, v.error AS end_error
+  ), ${writeLinesOfVerdicts("kept", { attempt: "(s.record ->> 'attempt')::int" })}, ${tellDead("kept")} ${rest}
   SELECT ${ANSWERED} FROM kept`;
 
 export const KEEP_OPEN: RecordingStatement = { name: "finish-open", text: keepOpen(""), answers: "each" };

@@ -94,7 +94,8 @@ function instantOf(verdict: TriedAttempt["verdict"]): Date | undefined {
 function toLines({ record, logs }: TriedAttempt) {
   const startedMs = Date.parse(record.startedAt ?? record.finishedAt);
   return logs.map(({ at, level, message, fields }) => ({
-    since_ms: at.getTime() - startedMs,
+    // One whose instant is none is of now.
+    since_ms: Number.isNaN(at.getTime()) ? null : at.getTime() - startedMs,
     level,
     message,
     fields,

@@ -12,6 +12,11 @@ const { store, newNamespace } = await openTestStore(createTestDatabase);
 const workerId = await makeWorker(store.db);
 const run = await startRun(store, await newNamespace(), workerId);
 
+async function readLines(attempts: TriedAttempt[]) {
+  const text = `WITH ${VERDICTS} SELECT $1::uuid, v.id, v.claim_no, l.* FROM verdicts v JOIN lines l USING (verdict_no) ORDER BY line_no`;
+  return (await store.pool.query(text, toVerdictValues(workerId, attempts))).rows;
+}
+
 async function read(worker: string | null, attempts: TriedAttempt[]) {
   const text = `WITH ${VERDICTS} SELECT $1::uuid AS worker, * FROM verdicts`;
   return (await store.pool.query(text, toVerdictValues(worker, attempts))).rows;
@@ -19,7 +24,8 @@ async function read(worker: string | null, attempts: TriedAttempt[]) {
 
 const NOTHING = {
   ...{ worker: workerId, worker_id: null, revision_id: null, available_at: null, result: null },
-  ...{ error: null, took_ms: null, input: null, lines: null },
+  ...{ error: null, took_ms: null, input: null },
+  verdict_no: null,
 };
 
 test("each verdict arrives with what it has, whatever the others have", async () => {
@@ -38,7 +44,7 @@ test("each verdict arrives with what it has, whatever the others have", async ()
   assert.deepEqual(rows, [
     { ...NOTHING, ...facts[0], result: { text: 'ä "quoted" \\ {a,b} \ufffd\ufffd' } },
     { ...NOTHING, ...facts[1], result: "null", revision_id: revisionId },
-    { ...NOTHING, ...facts[2], error: SAMPLE_ERROR, lines: rows[2]?.lines },
+    { ...NOTHING, ...facts[2], error: SAMPLE_ERROR, verdict_no: 2 },
     {
       ...NOTHING,
       ...facts[3],
@@ -47,9 +53,31 @@ test("each verdict arrives with what it has, whatever the others have", async ()
       available_at: retry.state === "scheduled" && retry.availableAt,
     },
   ]);
+});
+
+test("the lines of all arrive in their order, each by its claim of its run", async () => {
+  const verdict = { state: "succeeded", result: null } as const;
+  const at = (ms: number) => new Date(run.startedAt.getTime() + ms);
+  const rows = await readLines([
+    { ...finished(run, workerId, verdict), runId: newId() },
+    finished(run, workerId, verdict, [
+      line("one", { at: at(1.5), level: "warn" }),
+      line('{"two",\\ä}', { at: at(1), fields: { a: "\u0000\ud800", b: null } }),
+    ]),
+    {
+      ...finished(run, workerId, verdict, [line("\u0000 and \ud800", { at: new Date(Number.NaN) })]),
+      claimNo: 2,
+    },
+  ]);
   assert.deepEqual(
-    rows[2]?.lines.map(({ message }: { message: string }) => message),
-    ["a line"],
+    rows.map(({ id, claim_no, since_ms, level, message, fields }) => [
+      ...[id === run.id && claim_no, since_ms, level, message, fields],
+    ]),
+    [
+      [1, 1, "warn", "one", null],
+      [1, 1, "info", '{"two",\\ä}', { a: "\ufffd\ufffd", b: null }],
+      [2, null, "info", "\ufffd and \ufffd", null],
+    ],
   );
 });
 

@@ -1,6 +1,7 @@
 /**
- * Verdicts on their way into a statement: an array for each column that any of them has, and none for the others. Where
- * they came as one JSON text, PostgreSQL read each record twice, as a part of that text and as the value that it is.
+ * Verdicts on their way into a statement, and the log lines of their attempts: an array for each column that any of them
+ * has, and none for the others. Where verdicts came as one JSON text, PostgreSQL read each record twice, as a part of that
+ * text and as the value that it is; where each had its lines as JSON, a function was called for each to read them.
  */
 import { toTextArray } from "../binary-array.ts";
 import { toJsonText } from "../json-text.ts";
@@ -19,21 +20,40 @@ const TYPES = {
   record: "jsonb",
   took_ms: "float8",
   input: "jsonb",
-  lines: "json",
+  /** By which its lines name it; null: it has none. */
+  verdict_no: "int",
 };
-type Column = keyof typeof TYPES;
-type VerdictRow = { readonly [column in Column]?: unknown };
 
-const COLUMNS = Object.keys(TYPES) as Column[];
+/** Their parameters follow. A run may have verdicts of two claims, so it is not the run that a line names. */
+const LINE_TYPES = {
+  verdict_no: "int",
+  line_no: "int",
+  since_ms: "float8",
+  level: "text",
+  message: "text",
+  fields: "jsonb",
+};
+
+type Row<Types> = { readonly [column in keyof Types]?: unknown };
+const COLUMNS = Object.keys(TYPES) as (keyof typeof TYPES)[];
+const LINE_COLUMNS = Object.keys(LINE_TYPES) as (keyof typeof LINE_TYPES)[];
 
 /**
- * Verdicts of attempts of the worker $1; each of its own `worker_id` where it is taken from a worker that is lost. Arrays
- * that are unnested side by side go on with nulls where one of them is shorter, or null itself.
+ * Arrays that are unnested side by side go on with nulls where one of them is shorter, or null itself.
+ * @param first the number of the first parameter
  */
+const unnested = (types: Record<string, string>, first: number) => `
+    SELECT ${Object.entries(types)
+      .map(([column, type]) => `${column}::${type}`)
+      .join(", ")}
+    FROM (SELECT ${Object.keys(types)
+      .map((column, index) => `unnest($${first + index}::text[]) AS ${column}`)
+      .join(", ")}) AS given`;
+
+/** Verdicts of attempts of the worker $1; each of its own `worker_id` where it is taken from a worker that is lost. */
 export const VERDICTS = `
-  verdicts AS MATERIALIZED (
-    SELECT ${COLUMNS.map((column) => `${column}::${TYPES[column]}`).join(", ")}
-    FROM (SELECT ${COLUMNS.map((column, index) => `unnest($${index + 2}::text[]) AS ${column}`).join(", ")}) AS given
+  verdicts AS MATERIALIZED (${unnested(TYPES, 2)}
+  ), lines AS MATERIALIZED (${unnested(LINE_TYPES, 2 + COLUMNS.length)}
   )`;
 
 /** The parameters of a statement that has `VERDICTS`. */
@@ -41,14 +61,28 @@ export function toVerdictValues(
   workerId: string | null,
   attempts: TriedAttempt[],
 ): (string | Buffer | null)[] {
-  const rows: VerdictRow[] = workerId === null ? attempts.map(toOthersRow) : attempts.map(toVerdictRow);
-  return [workerId, ...COLUMNS.map((column) => toColumn(rows, column))];
+  const rows: Row<typeof TYPES>[] = [];
+  const lines: Row<typeof LINE_TYPES>[] = [];
+  for (const [verdict_no, attempt] of attempts.entries()) {
+    const { lines: own = [], ...row } = workerId === null ? toOthersRow(attempt) : toVerdictRow(attempt);
+    for (const line of own) lines.push({ ...line, verdict_no, line_no: lines.length });
+    rows.push(own.length === 0 ? row : { ...row, verdict_no });
+  }
+  return [
+    workerId,
+    ...COLUMNS.map((column) => toColumn(rows, column, TYPES[column])),
+    ...LINE_COLUMNS.map((column) => toColumn(lines, column, LINE_TYPES[column])),
+  ];
 }
 
-function toColumn(rows: VerdictRow[], column: Column): Buffer | null {
+function toColumn<Column extends string>(
+  rows: { readonly [column in Column]?: unknown }[],
+  column: Column,
+  type: string,
+): Buffer | null {
   if (rows.every((row) => row[column] == null)) return null;
-  const isJson = TYPES[column].startsWith("json");
-  return toTextArray(rows.map((row) => (isJson ? toJsonColumn(row[column]) : toTextColumn(row[column]))));
+  const toText = type === "jsonb" ? toJsonColumn : toTextColumn;
+  return toTextArray(rows.map((row) => toText(row[column])));
 }
 
 /** Of a JSON null the column has none. */
@@ -58,7 +92,9 @@ function toJsonColumn(value: unknown): string | null {
   return text === "null" ? null : text;
 }
 
+/** Without what PostgreSQL refuses, as `toJsonText` has it. */
 function toTextColumn(value: unknown): string | null {
   if (value == null) return null;
+  if (typeof value === "string") return value.toWellFormed().replaceAll("\0", "\ufffd");
   return value instanceof Date ? value.toISOString() : String(value);
 }

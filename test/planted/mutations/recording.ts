@@ -19,7 +19,7 @@ export const RECORDING_MUTATIONS = {
     edits: [
       {
         file: "core/store/runs/finish-statements.ts",
-        from: '${writeLines("kept", { attempt: "(s.record ->> \'attempt\')::int" })}, ${tellDead("kept")}',
+        from: '${writeLinesOfVerdicts("kept", { attempt: "(s.record ->> \'attempt\')::int" })}, ${tellDead("kept")}',
         to: '${tellDead("kept")}',
       },
     ],
