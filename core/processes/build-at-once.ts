@@ -1,7 +1,8 @@
 /**
  * Builds by esbuild in a process that ends with the build. With a thread, as esbuild would do it, thread and process stay
- * for builds to come, and ask each other each second whether they live. esbuild is loaded once in a process, with or without: whoever builds
- * synchronously builds by this, and no output may have more than 16 MB.
+ * for builds to come, and ask each other each second whether they live. esbuild is loaded once in a
+ * process, with threads or without: whoever builds synchronously builds by this. Without them esbuild's answer is an error
+ * where it has more than 16 MB.
  */
 import { createRequire } from "node:module";
 import type { buildSync } from "esbuild";

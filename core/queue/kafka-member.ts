@@ -158,7 +158,8 @@ function createHands(commit: CommitOffset, handler: BellHandler) {
         if (!isRunning() || isStale() || isClosed) return;
         const chunk = messages.slice(from, from + BELLS_PER_CHUNK);
         const last = chunk.at(-1)!.offset;
-        // While all slots are taken the call waits, and then the commit: heartbeats keep the partition meanwhile.
+        // While all slots are taken the call waits, and then the commit, which kafkajs gives up after its tries: heartbeats
+        // keep the partition meanwhile.
         const beating = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_MS / 2);
         try {
           await handle(chunk);

@@ -40,6 +40,7 @@ import { cancelRuns, discardDeadLetter } from "./runs/cancel.ts";
 import { type ClaimedRun, claimDueRuns, claimRuns, claimShortRuns } from "./runs/claim.ts";
 import { CLAIMABLE, isDue, OLDEST_FIRST } from "./runs/claimable.ts";
 import { redriveDeadLetters } from "./runs/dead-letters.ts";
+import { DEFER } from "./runs/defer.ts";
 import { type FinishedDirectRun, recordDirectRuns, removeExpiredFences } from "./runs/direct.ts";
 import { enqueueReplay, type ReplayRequest } from "./runs/enqueue.ts";
 import { expireRuns } from "./runs/expire.ts";
@@ -52,6 +53,15 @@ import {
 } from "./runs/find-claimable.ts";
 import { findReplayable } from "./runs/find-replayable.ts";
 import { finishAttempts, releaseRuns } from "./runs/finish.ts";
+import {
+  KEEP_OPEN,
+  KEEP_OPEN_CALLING,
+  MOVE_CALLING,
+  MOVE_EXPIRED,
+  MOVE_FAR,
+  MOVE_LIMITED,
+  MOVE_TERMINAL,
+} from "./runs/finish-statements.ts";
 import { endLostCall } from "./runs/lost-call.ts";
 import { findNextInstants } from "./runs/next-instants.ts";
 import { listOwnedRuns } from "./runs/owned.ts";
@@ -165,6 +175,8 @@ interface PlanNode {
   "Index Cond"?: string;
   /** What is checked row by row, the index knowing nothing of it. */
   Filter?: string;
+  /** Of a scan of what a WITH names. */
+  "CTE Name"?: string;
   Plans?: PlanNode[];
 }
 
@@ -715,16 +727,20 @@ test("a list of runs plans for no day that is yet to come", async () => {
 });
 
 test("lines find their attempts by a hash, however few of both are expected", async () => {
-  const ended = finished(run, id, { state: "succeeded", result: 1 }, [line("one"), line("two")]);
-  const attempts = [
-    ...[ended, { ...ended, holdsPermits: true }, { ...ended, hasCallbacks: true }],
-    finished(run, id, retryAfter(1_000), [line("one")]),
+  const isLines = (node: PlanNode): boolean =>
+    node["CTE Name"] === "lines" || (node["Node Type"] === "Hash" && (node.Plans ?? []).some(isLines));
+  const recording = [
+    ...[MOVE_TERMINAL, MOVE_CALLING, MOVE_LIMITED, MOVE_FAR, MOVE_EXPIRED],
+    ...[KEEP_OPEN, KEEP_OPEN_CALLING, DEFER],
   ];
-  for (const attempt of attempts) {
-    const statements = await record((s) => finishAttempts(s, id, [attempt]));
-    const [recording] = statements.filter(({ text }) => text.includes("JOIN lines"));
-    const types = (await explain(recording!)).map((node) => node["Node Type"]);
-    assert.ok(types.includes("Hash Join"), types.join(", "));
+  for (const { name, text } of recording) {
+    const nodes = await explain({ text, values: [], isPlanned: true });
+    const joins = nodes.filter(({ Plans = [] }) => Plans.some(isLines) && Plans.length > 1);
+    assert.deepEqual(
+      joins.map((node) => node["Node Type"]),
+      ["Hash Join"],
+      name,
+    );
   }
 });
 

@@ -91,11 +91,13 @@ function instantOf(verdict: TriedAttempt["verdict"]): Date | undefined {
   return verdict.state === "deferred" ? verdict.completeBy : undefined;
 }
 
+/** A line whose instant is none is of now. */
+const orNull = (sinceMs: number): number | null => (Number.isFinite(sinceMs) ? sinceMs : null);
+
 function toLines({ record, logs }: TriedAttempt) {
   const startedMs = Date.parse(record.startedAt ?? record.finishedAt);
   return logs.map(({ at, level, message, fields }) => ({
-    // One whose instant is none is of now.
-    since_ms: Number.isNaN(at.getTime()) ? null : at.getTime() - startedMs,
+    since_ms: orNull(at.getTime() - startedMs),
     level,
     message,
     fields,

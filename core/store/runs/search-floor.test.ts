@@ -177,6 +177,7 @@ test("a store that is closed waits for the look that raises its floor", async ()
   const holder = await store.pool.connect();
   try {
     await holder.query("BEGIN");
+    await holder.query("SET LOCAL idle_in_transaction_session_timeout = 0");
     await holder.query("LOCK TABLE task_runs_open");
     const floor = ago(HOUR_MS);
     noteFloor(closing, {

@@ -4,8 +4,8 @@
  * each index, and every search would walk past all of them. So a store whose full search met many dead rows looks for its
  * floor, the instant of the oldest run that may be claimed, and where two looks in a row walked far, searches from there.
  * What is claimed meanwhile leaves its entries above the floor, so it is raised five times a second, by a look that begins
- * at the last one and goes on beside the search: who searches from a lower floor walks further and finds the same. From the beginning it is looked for again after a rest in proportion to what that took, and sooner where
- * a search found too little. A run that becomes claimable with an earlier instant meanwhile (staged late, or given a permit
+ * at the last one and goes on beside the search: who searches from a lower floor walks further and finds the same. From the
+ * beginning it is looked for again after a rest in proportion to what that took, and sooner where a search found too little. A run that becomes claimable with an earlier instant meanwhile (staged late, or given a permit
  * for which it had waited) is found after that rest.
  *
  * States: full → crowded (the floor is to be looked for) → floor (→ raised), or full for a while where it was found
@@ -69,8 +69,8 @@ export const restAfterLook = (tookMs: number, { ofLook, mostMs } = LONG_REST): n
 
 /** One that was looked for anew is another object; what is noted of one, or raises it, changes it. */
 const floors = new WeakMap<Store["pool"], Floor>();
-/** Pools that are asked where a floor may be raised to. */
-const raising = new WeakSet<Store["pool"]>();
+/** Those for which the look is under way. */
+const raising = new WeakSet<Floor>();
 
 export function noteFloor({ pool }: Pick<Store, "pool">, floor: Floor): void {
   floors.set(pool, { ...floor });
@@ -90,9 +90,9 @@ export async function findFloor(
   const leastAgeMs = Math.max(overdueMs, 0) + COMMIT_MS;
   const nowMs = now();
   if (nowMs >= floor.untilMs) return await lookForFloor(store, leastAgeMs, nowMs, floor);
-  if (nowMs >= floor.raiseAtMs && !raising.has(store.pool)) {
+  if (nowMs >= floor.raiseAtMs && !raising.has(floor)) {
     floor.raiseAtMs = nowMs + RAISE_AFTER_MS;
-    // Where it fails the floor stays where it is until the next one.
+    // Where it fails the floor stays where it is; whatever lasts is told by the look from the beginning, seconds later.
     raiseFloor(store, leastAgeMs, floor).catch(() => {});
   }
   return floor.instant;
@@ -129,7 +129,7 @@ async function lookForFloor(
 
 async function raiseFloor(store: Pick<Store, "pool">, leastAgeMs: number, floor: Floor): Promise<void> {
   const { pool } = store;
-  raising.add(pool);
+  raising.add(floor);
   try {
     const { rows } = await pool.query<{ instant: string }>({
       ...RAISE_FLOOR,
@@ -140,7 +140,7 @@ async function raiseFloor(store: Pick<Store, "pool">, leastAgeMs: number, floor:
     if (rows[0]) floor.instant = rows[0].instant;
     else floors.delete(pool);
   } finally {
-    raising.delete(pool);
+    raising.delete(floor);
   }
 }
 
