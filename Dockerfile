@@ -51,7 +51,7 @@ COPY --from=build /app /app
 # Windows of decoders go back to the system when they are done with; left to itself malloc keeps them for the next one.
 ENV MALLOC_MMAP_THRESHOLD_=1048576 \
     NODE_ENV=production \
-    NODE_OPTIONS="--disable-warning=TimeoutNegativeWarning --max-semi-space-size=16" \
+    NODE_OPTIONS=--disable-warning=TimeoutNegativeWarning \
     NODE_COMPILE_CACHE=/app/.cache/compile
 USER 10001:10001
 EXPOSE 8080 8081 8082 8083

@@ -7,7 +7,7 @@ import { isSetToNone, readSettings, type SettingName, type Settings } from "../c
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
 import { LazyAbort } from "../core/lazy-abort.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
-import { type Role, type RoleProgram, runningRole, runProgram } from "../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { trueTime, type VirtualTime } from "../core/schedule-time.ts";
 import { createCompletionTokens } from "../core/secrets/completion-tokens.ts";
@@ -276,4 +276,4 @@ export const apiProgram: RoleProgram = {
   start: (env, signal) => startApi(env, signal),
 };
 
-if (import.meta.main) await runProgram(apiProgram);
+if (import.meta.main) await runRole(apiProgram);

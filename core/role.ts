@@ -4,7 +4,6 @@
  */
 import { describeSettings, type SettingName } from "./config/settings.ts";
 import { messageOf, StartStopped } from "./errors.ts";
-import { collectOnceAtRest } from "./processes/collect-once.ts";
 
 export interface Role {
   /** The HTTP port the role listens on. */
@@ -56,12 +55,6 @@ export interface RoleProgram {
   options?: Readonly<Record<string, string>>;
   /** The signal: it is to stop although it has not started; then it rejects with `StartStopped`, or starts and is stopped. */
   start(env: NodeJS.ProcessEnv, signal: AbortSignal, options: readonly string[]): Promise<Role>;
-}
-
-/** Runs a role as this process's own program. */
-export async function runProgram(program: RoleProgram): Promise<void> {
-  collectOnceAtRest();
-  await runRole(program);
 }
 
 /** Runs a role until SIGTERM or SIGINT; a second signal ends it at once. `--help` tells its settings. */

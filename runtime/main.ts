@@ -10,7 +10,7 @@ import { laneOf } from "../core/domain/lane.ts";
 import { StartStopped } from "../core/errors.ts";
 import { nameQueues } from "../core/queue/names.ts";
 import { messagingSystemOf } from "../core/queue/trace-transport.ts";
-import { type Role, type RoleProgram, runningRole, runProgram } from "../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { createSealer } from "../core/secrets/sealer.ts";
 import { keepEmail } from "../core/store/captured-emails.ts";
 import { recordColdStart } from "../core/store/functions/cold-starts.ts";
@@ -257,4 +257,4 @@ export const workerProgram: RoleProgram = {
   start: (env, signal) => startWorkerRole(env, signal),
 };
 
-if (import.meta.main) await runProgram(workerProgram);
+if (import.meta.main) await runRole(workerProgram);

@@ -3,8 +3,9 @@ import { systemClock } from "../core/clock.ts";
 import { FUNCTION_CAP_SETTINGS, toFunctionCaps } from "../core/config/function-caps.ts";
 import { readSettings, type SettingName } from "../core/config/settings.ts";
 import { openConnections, SHARED_SETTINGS } from "../core/connections.ts";
+import { collectOnceAtRest } from "../core/processes/collect-once.ts";
 import { tellUnsentBells } from "../core/queue/bounded-sends.ts";
-import { type Role, type RoleProgram, runningRole, runProgram } from "../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../core/role.ts";
 import { openRunEnds } from "../core/run-ends/open-run-ends.ts";
 import { trueTime, type VirtualTime } from "../core/schedule-time.ts";
 import { createLeaseJudge } from "../core/store/contact.ts";
@@ -152,4 +153,7 @@ export const schedulerProgram: RoleProgram = {
   start: (env, signal) => startScheduler(env, signal),
 };
 
-if (import.meta.main) await runProgram(schedulerProgram);
+if (import.meta.main) {
+  collectOnceAtRest();
+  await runRole(schedulerProgram);
+}

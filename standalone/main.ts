@@ -7,7 +7,7 @@ import { systemClock } from "../core/clock.ts";
 import { readSettings } from "../core/config/settings.ts";
 import { demandFreePort } from "../core/front-door.ts";
 import { signalProcess } from "../core/processes/signal.ts";
-import { type Role, type RoleProgram, runProgram } from "../core/role.ts";
+import { type Role, type RoleProgram, runRole } from "../core/role.ts";
 import { migrateUp } from "../core/store/migrate.ts";
 import { createSignInCode } from "../core/store/sign-in-codes.ts";
 import { createLogger } from "../core/telemetry/log.ts";
@@ -150,4 +150,4 @@ export const standaloneProgram: RoleProgram = {
   start: startStandalone,
 };
 
-if (import.meta.main) await runProgram(standaloneProgram);
+if (import.meta.main) await runRole(standaloneProgram);

@@ -81,7 +81,7 @@ function launch(
     cwd: home,
     detached: true,
     execPath: join(home, "node_modules", "node", "bin", "node"),
-    execArgv: ["--disable-warning=TimeoutNegativeWarning", "--max-semi-space-size=16"],
+    execArgv: ["--disable-warning=TimeoutNegativeWarning"],
     env: {
       ...{ PATH, HOME, TMPDIR, LANG, TZ },
       // A worker is there before it is needed, and one is enough for one author.

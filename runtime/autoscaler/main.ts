@@ -5,7 +5,7 @@ import { readSettings, type SettingName, type Settings } from "../../core/config
 import { BellhopError } from "../../core/errors.ts";
 import { openFrontDoor } from "../../core/front-door.ts";
 import { connectDatabase, openDatabase } from "../../core/open-database.ts";
-import { type Role, type RoleProgram, runningRole, runProgram } from "../../core/role.ts";
+import { type Role, type RoleProgram, runningRole, runRole } from "../../core/role.ts";
 import { ADVISORY_LOCKS } from "../../core/store/advisory-locks.ts";
 import { readLoad } from "../../core/store/demand.ts";
 import { demandSchema } from "../../core/store/migrate.ts";
@@ -208,4 +208,4 @@ export const autoscalerProgram: RoleProgram = {
   start: startAutoscaler,
 };
 
-if (import.meta.main) await runProgram(autoscalerProgram);
+if (import.meta.main) await runRole(autoscalerProgram);

@@ -30,11 +30,8 @@ export const FIRST_BATCH_SIZE: BatchSize = { runs: 1, holdRuns: 0, isBound: fals
 const MAX_RUN_MS = 1;
 /** Nor should the last of many short ones wait for long. */
 const MAX_BATCH_MS = 8;
-/**
- * How long the next runs of a function that keeps its threads wait before one more batch of it begins. `first`: where nothing
- * is known of it yet, for an isolate is made and loaded first, which takes 10 ms and on a busy machine several times that.
- */
-export const GATHER_MS = { least: 10, first: 25, most: 50 };
+/** How long the next runs of a function that keeps its threads wait before one more batch of it begins. */
+export const GATHER_MS = { least: 10, most: 50 };
 /** How much the last batch says of how long batches take. */
 const NEWEST_SHARE = 1 / 4;
 const HOLD_RUNS = 200;
@@ -85,8 +82,6 @@ const isUnknown = ({ holdRuns, tookMs }: BatchSize) => holdRuns === 0 && tookMs 
  * Twice what its batches take: on a busy machine they take long without waiting for anything, and one more on a thread of
  * its own makes each of them slower.
  */
-export function gatherMsOf(size: BatchSize): number {
-  const { isBound, tookMs = 0 } = size;
-  if (!isBound && isUnknown(size)) return GATHER_MS.first;
+export function gatherMsOf({ tookMs = 0 }: BatchSize): number {
   return Math.min(Math.max(2 * tookMs, GATHER_MS.least), GATHER_MS.most);
 }
